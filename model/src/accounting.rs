@@ -1,0 +1,42 @@
+//! Where the CPU time of a profile went: every nanosecond is in exactly one place.
+
+/// CPU time in nanoseconds, summed over all processes of a profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// What the kernel charged, `None` where it could not be read.
+    pub cpu_ns: Option<u64>,
+    /// Weight of all samples with a stack, whole or not.
+    pub recorded_ns: u64,
+    /// Weight of samples dropped because every lane was full or busy.
+    pub lost_ns: u64,
+    /// Time during which the program had SIGPROF blocked.
+    pub blocked_ns: u64,
+    /// Ticks whose counts in shared memory do not add up; not zero means a defect of sigspy.
+    pub unbalanced_ticks: u64,
+    /// Records that the collector could not make sense of.
+    pub bad_records: u64,
+}
+
+impl Accounting {
+    /// CPU time that no tick stands for: before the agent was ready, in threads shorter than a
+    /// period, after a last tick.
+    pub fn unsampled_ns(&self) -> u64 {
+        self.cpu_ns.unwrap_or(0).saturating_sub(self.recorded_ns + self.lost_ns + self.blocked_ns)
+    }
+
+    /// The total that percentages refer to: sampled, lost, blocked and unsampled time together.
+    pub fn total_ns(&self) -> u64 {
+        self.recorded_ns + self.lost_ns + self.blocked_ns + self.unsampled_ns()
+    }
+}
+
+/// A way in which a recording is less than it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// The file ends before the recording did: sigspy was killed, or the disk was full.
+    CutShort,
+    /// So many bytes in the middle of the file could not be read.
+    Damaged { bytes: u64 },
+    /// A process ran without the agent for a stated reason.
+    NotProfiled { pid: u32, reason: String },
+}

@@ -1,0 +1,17 @@
+//! A CPU profile as plain data: no I/O, no file format, no dependency.
+//!
+//! The collector fills a [`Profile`] from a recording, the symbolizer answers with [`Symbols`]
+//! for its locations, and every report is a function of the two.
+
+mod accounting;
+mod module;
+mod profile;
+mod symbols;
+
+pub use accounting::{Accounting, Shortfall};
+pub use module::{BuildId, Location, LocationId, Module, ModuleId};
+pub use profile::{
+    Clock, Meta, Process, ProcessId, Profile, Sample, Stack, StackId, StackKind, Stop, Thread,
+    ThreadId,
+};
+pub use symbols::{Frame, Symbols};
