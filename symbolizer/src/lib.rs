@@ -1,1 +1,29 @@
+//! Locations to frames: functions, files and lines, inlined functions included.
+//!
+//! [`symbolize`] is the only entrance. It opens the modules of a recording and their debug files,
+//! each on a thread of its own, and answers for every location. It knows no running process, no
+//! ring and no command line.
+//!
+//! A name is given only where a symbol or a piece of debug information covers the address, in a
+//! file whose build-id is the recorded one. Everything else is `module+0xaddress`: an honest
+//! gap reads better than the name of a far neighbour.
+//!
+//! Files are untrusted: a damaged one costs names, never the report. One defect remains: debug
+//! information that nests inlined functions a hundred thousand deep exhausts the stack of the
+//! thread that reads it, as addr2line recurses there.
 
+mod debug_info;
+mod demangle;
+mod elf;
+mod locate;
+mod module;
+mod pool;
+mod problem;
+mod symbol_table;
+mod symbolize;
+
+#[cfg(test)]
+mod tests;
+
+pub use problem::{Cause, Problem};
+pub use symbolize::{Symbolized, symbolize};

@@ -1,0 +1,249 @@
+//! Everything in the agent that knows the processor: system calls, the way into and out of the
+//! handler, and where the kernel puts registers on a signal frame.
+#![allow(unsafe_code, reason = "system calls and the entry of the handler are assembly")]
+
+use core::arch::{asm, naked_asm};
+
+use sigspy_unwind::Registers;
+
+use crate::handler::{prepare, release, sample};
+
+/// Numbers of the system calls that the agent makes.
+pub mod nr {
+    pub const CLOSE: usize = 3;
+    pub const MMAP: usize = 9;
+    pub const MPROTECT: usize = 10;
+    pub const RT_SIGACTION: usize = 13;
+    pub const RT_SIGPROCMASK: usize = 14;
+    pub const SETITIMER: usize = 38;
+    pub const GETPID: usize = 39;
+    pub const SOCKET: usize = 41;
+    pub const CONNECT: usize = 42;
+    pub const SENDTO: usize = 44;
+    pub const RECVMSG: usize = 47;
+    pub const SETSOCKOPT: usize = 54;
+    pub const GETSOCKOPT: usize = 55;
+    pub const GETTID: usize = 186;
+    pub const TIMER_CREATE: usize = 222;
+    pub const TIMER_SETTIME: usize = 223;
+    pub const TIMER_DELETE: usize = 226;
+    pub const CLOCK_GETTIME: usize = 228;
+    pub const TGKILL: usize = 234;
+    pub const GETEUID: usize = 107;
+    pub const PROCESS_VM_READV: usize = 310;
+}
+
+/// A raw system call: the result, or minus the error number. Async-signal-safe.
+///
+/// # Safety
+/// As the system call itself: pointers among `arguments` must be valid for what it does.
+pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> isize {
+    let [a, b, c, d, e, f] = arguments;
+    let result;
+    // SAFETY: the instruction clobbers rcx and r11 only, and touches no stack; what it does to
+    // memory is for the caller to answer for.
+    unsafe {
+        asm!("syscall", inlateout("rax") number as isize => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// What the kernel calls for SIGPROF. It has a few hundred bytes to spend here: the stack may
+/// be an alternate stack of just the size that the kernel asks for. So it lets `prepare` decide
+/// and claim a lane, moves to the stack of that lane, samples there, moves back, and only then
+/// releases the lane, as nobody else may use its stack before.
+///
+/// The tick that `prepare` returns lies at the very top of the lane's stack.
+#[unsafe(naked)]
+pub extern "C" fn sigprof_entry(signal: i32, info: *const u8, context: *const u8) {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "push rbx",
+        "push rsi", // rbp - 16: info
+        "push rdx", // rbp - 24: context
+        "sub rsp, 8",
+        "mov rdi, rsi",
+        "mov rsi, rdx",
+        "call {prepare}",
+        "test rax, rax",
+        "jz 2f",
+        "mov rbx, rax",
+        "mov rdi, rax",
+        "mov rsi, [rbp - 24]",
+        "mov rsp, rax",
+        "call {sample}",
+        "lea rsp, [rbp - 32]",
+        "mov rdi, rbx",
+        "call {release}",
+        "2:",
+        "mov rbx, [rbp - 8]",
+        "leave",
+        "ret",
+        prepare = sym prepare,
+        sample = sym sample,
+        release = sym release,
+    )
+}
+
+/// What the handler returns to. The bytes are the ones that unwinders know a signal frame by
+/// (libgcc, gdb): `mov rax, 15` in its long form, then `syscall`.
+#[unsafe(naked)]
+pub extern "C" fn restorer() {
+    naked_asm!(".byte 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0", "syscall")
+}
+
+/// Offsets into `struct ucontext` (linux/arch/x86/include/uapi/asm/sigcontext.h and ucontext.h).
+mod ucontext {
+    pub const R8: usize = 40;
+    pub const RDI: usize = 104;
+    pub const RSI: usize = 112;
+    pub const RBP: usize = 120;
+    pub const RBX: usize = 128;
+    pub const RDX: usize = 136;
+    pub const RAX: usize = 144;
+    pub const RCX: usize = 152;
+    pub const RSP: usize = 160;
+    pub const RIP: usize = 168;
+    pub const SIGMASK: usize = 296;
+}
+
+/// The interrupted registers. Async-signal-safe.
+///
+/// # Safety
+/// `context` is what the kernel passed to the handler that is now running.
+pub unsafe fn registers(context: *const u8) -> Registers {
+    use ucontext::*;
+    // SAFETY: the caller passes a kernel-made ucontext_t, which is longer than any offset here.
+    let word = |offset: usize| unsafe { context.add(offset).cast::<u64>().read() };
+    let high = |index: usize| word(R8 + index * 8);
+    Registers {
+        general: [
+            word(RAX),
+            word(RDX),
+            word(RCX),
+            word(RBX),
+            word(RSI),
+            word(RDI),
+            word(RBP),
+            word(RSP),
+            high(0),
+            high(1),
+            high(2),
+            high(3),
+            high(4),
+            high(5),
+            high(6),
+            high(7),
+        ],
+        pc: word(RIP),
+    }
+}
+
+/// The interrupted stack pointer. Async-signal-safe.
+pub fn stack_pointer(registers: &Registers) -> u64 {
+    let [_, _, _, _, _, _, _, sp, ..] = registers.general;
+    sp
+}
+
+/// The signal mask to which the kernel will return. Async-signal-safe.
+///
+/// # Safety
+/// As for [`registers`].
+pub unsafe fn interrupted_mask(context: *const u8) -> u64 {
+    // SAFETY: as in `registers`.
+    unsafe { context.add(ucontext::SIGMASK).cast::<u64>().read() }
+}
+
+/// How a system call looks that has just returned, and how one that changes the signal mask.
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+const RT_SIGPROCMASK: [u8; 5] = [0xb8, nr::RT_SIGPROCMASK as u8, 0, 0, 0];
+
+/// Bytes of code before the program counter that [`returns_from_long_syscall`] wants.
+pub const CODE_BEFORE: usize = SYSCALL.len() + RT_SIGPROCMASK.len();
+
+/// Whether the interrupted instruction follows a system call that can have taken long: any but
+/// rt_sigprocmask, which ends a time with SIGPROF blocked. libc writes the number directly
+/// before the call. Async-signal-safe.
+pub fn returns_from_long_syscall(code: [u8; CODE_BEFORE]) -> bool {
+    let [n0, n1, n2, n3, n4, s0, s1] = code;
+    [s0, s1] == SYSCALL && [n0, n1, n2, n3, n4] != RT_SIGPROCMASK
+}
+
+/// The addresses of three symbols of the C library, 0 where it has no such symbol. Weak
+/// references: the loader shall not mind.
+#[cfg(sigspy_agent)]
+mod weak {
+    use super::naked_asm;
+
+    /// Of `environ`.
+    #[unsafe(naked)]
+    pub extern "C" fn weak_environ() -> usize {
+        naked_asm!(".weak environ", "mov rax, [rip + environ@GOTPCREL]", "ret")
+    }
+
+    /// Of `getauxval`.
+    #[unsafe(naked)]
+    pub extern "C" fn weak_getauxval() -> usize {
+        naked_asm!(".weak getauxval", "mov rax, [rip + getauxval@GOTPCREL]", "ret")
+    }
+
+    /// Of `dlsym`.
+    #[unsafe(naked)]
+    pub extern "C" fn weak_dlsym() -> usize {
+        naked_asm!(".weak dlsym", "mov rax, [rip + dlsym@GOTPCREL]", "ret")
+    }
+}
+#[cfg(sigspy_agent)]
+pub use weak::{weak_dlsym, weak_environ, weak_getauxval};
+
+#[cfg(sigspy_agent)]
+mod memory {
+    //! What the compiler calls for copies, in place of libc's. Global assembly keeps the names
+    //! out of the dynamic symbols: exported, they would replace the program's own.
+    core::arch::global_asm!(
+        ".hidden memcpy, memmove, memset, memcmp, bcmp",
+        ".globl memcpy, memmove, memset, memcmp, bcmp",
+        "memcpy:",
+        "mov rax, rdi",
+        "mov rcx, rdx",
+        "rep movsb",
+        "ret",
+        "memmove:",
+        "mov rax, rdi",
+        "mov rcx, rdx",
+        "cmp rdi, rsi",
+        "jbe 2f",
+        "lea rdi, [rdi + rcx - 1]",
+        "lea rsi, [rsi + rcx - 1]",
+        "std",
+        "rep movsb",
+        "cld",
+        "ret",
+        "2:",
+        "rep movsb",
+        "ret",
+        "memset:",
+        "mov r8, rdi",
+        "mov eax, esi",
+        "mov rcx, rdx",
+        "rep stosb",
+        "mov rax, r8",
+        "ret",
+        "memcmp:",
+        "bcmp:",
+        "mov rcx, rdx",
+        "xor eax, eax",
+        "test rcx, rcx",
+        "jz 3f",
+        "repe cmpsb",
+        "je 3f",
+        "movzx eax, byte ptr [rdi - 1]",
+        "movzx ecx, byte ptr [rsi - 1]",
+        "sub eax, ecx",
+        "3:",
+        "ret",
+    );
+}

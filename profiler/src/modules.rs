@@ -1,0 +1,63 @@
+//! The target's modules and their unwind tables, as the collector has published them.
+
+use sigspy_unwind::{Modules, Table};
+use sigspy_wire::module_map::{Entry, List, ModuleMap, SharedEntry};
+
+/// The list of modules that was valid when a walk began.
+pub struct MappedModules {
+    map: &'static ModuleMap,
+    generation: u64,
+    list: &'static List,
+    arena: &'static [u8],
+    /// The module of the frame before: mostly that of the next, too.
+    last: Entry,
+}
+
+impl MappedModules {
+    /// Async-signal-safe.
+    pub fn new(map: &'static ModuleMap, arena: &'static [u8]) -> Self {
+        let (generation, list) = map.current();
+        Self { map, generation, list, arena, last: Entry::default() }
+    }
+
+    /// Whether the list may have changed under the walk. Async-signal-safe.
+    pub fn is_stale(&self) -> bool {
+        self.map.is_stale(self.generation)
+    }
+
+    fn entry_of(&mut self, pc: u64) -> Option<Entry> {
+        if pc < self.last.start || self.last.end <= pc {
+            let entries = self.list.entries();
+            let behind = partition_point(entries, pc);
+            let entry = entries.get(behind.checked_sub(1)?)?.load();
+            if pc < entry.start || entry.end <= pc {
+                return None;
+            }
+            self.last = entry;
+        }
+        Some(self.last)
+    }
+}
+
+/// The number of entries that start at or below `pc`.
+fn partition_point(entries: &[SharedEntry], pc: u64) -> usize {
+    let (mut low, mut high) = (0, entries.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match entries.get(middle) {
+            Some(entry) if entry.start() <= pc => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    low
+}
+
+impl Modules for MappedModules {
+    fn find(&mut self, pc: u64) -> Option<(Table<'_>, u64)> {
+        let entry = self.entry_of(pc)?;
+        let start = entry.table_offset as usize;
+        let end = start.checked_add(entry.table_length as usize)?;
+        let table = Table::new(self.arena.get(start..end)?)?;
+        Some((table, pc.wrapping_sub(entry.bias)))
+    }
+}

@@ -1,0 +1,85 @@
+//! Reading the stack of the thread that was interrupted, without ever faulting.
+//!
+//! Where the collector has told the bounds of the mapping that holds the stack pointer, words
+//! between the stack pointer and its end are plain loads: a thread's own stack stays mapped
+//! while the thread stands on it. All else goes through process_vm_readv, which reports what it
+//! cannot read, a window of a page at a time.
+#![allow(unsafe_code, reason = "loads from the interrupted thread's stack")]
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use sigspy_unwind::Memory;
+use sigspy_wire::slot::{Slot, StackBounds};
+
+use crate::sys;
+
+const WINDOW: usize = 4096;
+/// Windows a walk may fetch, so that its time is bounded.
+const MAX_WINDOWS: u32 = 64;
+
+/// Memory above the interrupted stack pointer.
+pub struct StackMemory {
+    pid: u32,
+    /// Loads are safe at `low <= address`, `address + 8 <= high`; empty: nowhere.
+    low: u64,
+    high: u64,
+    window: [u8; WINDOW],
+    window_start: u64,
+    window_length: usize,
+    windows_left: u32,
+}
+
+impl StackMemory {
+    /// For a thread interrupted at stack pointer `sp`. Async-signal-safe.
+    pub fn new(pid: u32, sp: u64, slot: Option<&Slot>) -> Self {
+        let bounds = slot
+            .and_then(|slot| StackBounds::unpack(slot.stack.load(Relaxed)))
+            .filter(|bounds| bounds.low <= sp && sp < bounds.high);
+        Self {
+            pid,
+            low: sp,
+            high: bounds.map_or(0, |bounds| bounds.high),
+            window: [0; WINDOW],
+            window_start: 0,
+            window_length: 0,
+            windows_left: MAX_WINDOWS,
+        }
+    }
+
+    /// Whether plain loads can be used.
+    pub fn has_bounds(&self) -> bool {
+        self.high != 0
+    }
+
+    fn from_window(&self, address: u64) -> Option<u64> {
+        let offset = usize::try_from(address.checked_sub(self.window_start)?).ok()?;
+        let bytes = self.window.get(..self.window_length)?.get(offset..)?;
+        bytes.first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    fn fetch_window(&mut self, address: u64) -> Option<()> {
+        self.windows_left = self.windows_left.checked_sub(1)?;
+        self.window_start = address;
+        self.window_length = sys::read_own_memory(self.pid, address, &mut self.window);
+        Some(())
+    }
+}
+
+impl Memory for StackMemory {
+    fn word(&mut self, address: u64) -> Option<u64> {
+        if address % 8 != 0 {
+            return None;
+        }
+        if self.low <= address && address < self.high {
+            // SAFETY: [sp, high) lies in the mapping that the collector found around sp, and the
+            // interrupted thread stands on it, so that it is there and readable. `high` is a
+            // page border and `address` is aligned: the word does not reach beyond.
+            return Some(unsafe { (address as *const u64).read_volatile() });
+        }
+        if let Some(word) = self.from_window(address) {
+            return Some(word);
+        }
+        self.fetch_window(address)?;
+        self.from_window(address)
+    }
+}

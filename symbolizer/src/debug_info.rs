@@ -1,0 +1,67 @@
+//! Functions, files and lines from DWARF, by way of addr2line.
+//!
+//! addr2line reads a unit when an address first falls into it, so cost follows the number of
+//! units met. A [`DebugInfo`] caches what it read and is for one thread; several may share the
+//! sections. Split DWARF (`.dwo`, `.dwp`) is not followed: its functions come from the symbol
+//! table.
+
+use addr2line::Context;
+use gimli::{EndianSlice, RunTimeEndian};
+use object::Object;
+
+use crate::elf::Sections;
+
+type Slice<'d> = EndianSlice<'d, RunTimeEndian>;
+
+/// The debug information of one module.
+pub struct DebugInfo<'d> {
+    context: Context<Slice<'d>>,
+}
+
+/// One function at an address, as the debug information spells it.
+pub struct RawFrame<'d> {
+    /// Linkage name where there is one.
+    pub function: Option<&'d [u8]>,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+}
+
+impl<'d> DebugInfo<'d> {
+    /// Reads the list of units. `shared` holds what several debug files have in common.
+    pub fn new(
+        sections: &'d Sections<'_>,
+        shared: Option<&'d Sections<'_>>,
+        endian: RunTimeEndian,
+    ) -> gimli::Result<Self> {
+        let slice = |section| Slice::new(section, endian);
+        let mut dwarf = sections.borrow(|section| slice(section));
+        if let Some(shared) = shared {
+            dwarf.set_sup(shared.borrow(|section| slice(section)));
+        }
+        Context::from_dwarf(dwarf).map(|context| Self { context })
+    }
+
+    /// Frames at `address`, innermost first; none where no unit covers it. The last is the
+    /// physical function, of which at times only file and line are known. Ends early where the
+    /// information is damaged.
+    pub fn frames(&self, address: u64) -> Vec<RawFrame<'d>> {
+        let mut frames = Vec::new();
+        let Ok(mut found) = self.context.find_frames(address).skip_all_loads() else {
+            return frames;
+        };
+        while let Ok(Some(frame)) = found.next() {
+            let location = frame.location.as_ref();
+            frames.push(RawFrame {
+                function: frame.function.map(|function| function.name.slice()),
+                file: location.and_then(|location| location.file).map(str::to_owned),
+                line: location.and_then(|location| location.line).filter(|line| *line > 0),
+            });
+        }
+        frames
+    }
+}
+
+/// The byte order of a file.
+pub fn endian(elf: &object::File<'_>) -> RunTimeEndian {
+    if elf.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big }
+}

@@ -1,0 +1,100 @@
+#![allow(unsafe_code, reason = "files are mapped, as debug information can be gigabytes")]
+//! ELF files as bytes: opened, identified, their sections unpacked.
+//!
+//! Nothing here trusts the file: every offset is checked by `object`, and a compressed section
+//! that claims an absurd size is refused before memory is set aside for it.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use gimli::DwarfSections;
+use memmap2::Mmap;
+use object::{Object, ObjectSection};
+use sigspy_model::{BuildId, Module};
+
+/// Unpacked sections larger than this are not read: bytes.
+const LARGEST_SECTION: u64 = 4 << 30;
+
+/// Sections of one file, unpacked where they were compressed.
+pub type Sections<'d> = DwarfSections<Cow<'d, [u8]>>;
+
+/// The bytes of a module or of a debug file.
+pub enum Image<'m> {
+    Mapped { path: PathBuf, map: Mmap },
+    /// Part of the recording: the vDSO.
+    Recorded(&'m [u8]),
+}
+
+impl<'m> Image<'m> {
+    /// The image that came with the recording, else the file at the module's path.
+    pub fn of(module: &'m Module) -> io::Result<Self> {
+        match &module.image {
+            Some(bytes) => Ok(Self::Recorded(bytes)),
+            None => Self::open(Path::new(&module.path)),
+        }
+    }
+
+    /// Maps a file. Only regular files: opening a pipe would wait for its other end.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let file = File::open(path)?;
+        // SAFETY: the map is private and read-only, and lives as long as `self`. The file must
+        // not be written or cut meanwhile, which nobody can guarantee: whoever overwrites a
+        // program in place during a report gives it wrong names, or ends it by SIGBUS. Linkers
+        // and package managers replace files instead, which leaves a map as it was.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(Self::Mapped { path: path.to_owned(), map })
+    }
+
+    /// Where the file is; `None` for bytes from the recording.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Mapped { path, .. } => Some(path),
+            Self::Recorded(_) => None,
+        }
+    }
+}
+
+impl Deref for Image<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped { map, .. } => map,
+            Self::Recorded(bytes) => bytes,
+        }
+    }
+}
+
+/// The build-id of a file; `None` also where its notes cannot be read.
+pub fn build_id(elf: &object::File<'_>) -> Option<BuildId> {
+    elf.build_id().ok().flatten().map(|id| BuildId(id.to_vec()))
+}
+
+/// True for a file that has more than names to offer.
+pub fn has_debug_info(elf: &object::File<'_>) -> bool {
+    elf.section_by_name(".debug_info").is_some_and(|section| section.size() > 0)
+}
+
+/// The debug sections of a file. A section that cannot be read is empty: what depends on it is
+/// missing, the rest stays useful.
+pub fn sections<'d>(elf: &object::File<'d>) -> Sections<'d> {
+    let load = |id: gimli::SectionId| -> Result<_, std::convert::Infallible> {
+        Ok(elf.section_by_name(id.name()).and_then(|section| unpacked(&section)).unwrap_or_default())
+    };
+    let Ok(sections) = Sections::load(load);
+    sections
+}
+
+fn unpacked<'d>(section: &impl ObjectSection<'d>) -> Option<Cow<'d, [u8]>> {
+    let data = section.compressed_data().ok()?;
+    if data.uncompressed_size > LARGEST_SECTION {
+        return None;
+    }
+    data.decompress().ok()
+}

@@ -1,0 +1,82 @@
+//! Why a module has fewer names than it could have.
+
+use std::{error, fmt, io};
+
+use sigspy_model::{BuildId, ModuleId};
+
+/// What kept one module from being symbolized fully. The report goes on without.
+#[derive(Debug)]
+pub struct Problem {
+    pub module: ModuleId,
+    /// As recorded.
+    pub path: String,
+    pub cause: Cause,
+}
+
+/// The ways in which a module can disappoint.
+#[derive(Debug)]
+pub enum Cause {
+    /// The file cannot be opened.
+    Missing(io::Error),
+    /// The file is no longer the one that was recorded; it was not used.
+    Replaced { recorded: BuildId, found: Option<BuildId> },
+    /// The file is no ELF file, or a damaged one.
+    Unreadable(object::Error),
+    /// Functions are known from the symbol table alone: no lines, no inlined functions.
+    NoDebugInfo,
+    /// Neither debug information nor a symbol table.
+    NoSymbols,
+    /// Debug information exists, but cannot be read.
+    BadDebugInfo(gimli::Error),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match &self.cause {
+            Cause::Missing(_) => write!(
+                f,
+                "{path} cannot be opened; put the file back to see its functions by name"
+            ),
+            Cause::Replaced { recorded, found: Some(found) } => write!(
+                f,
+                "{path} has changed since the recording (build-id {found}, recorded {recorded}); \
+                 restore the recorded file, or record again"
+            ),
+            Cause::Replaced { recorded, found: None } => write!(
+                f,
+                "{path} has changed since the recording (no build-id, recorded {recorded}); \
+                 restore the recorded file, or record again"
+            ),
+            Cause::Unreadable(_) => {
+                write!(f, "{path} is not a valid ELF file; its functions are shown as addresses")
+            }
+            Cause::NoDebugInfo => write!(
+                f,
+                "{path} has no debug information, so lines and inlined functions are missing; \
+                 build with -g (Rust: debug = \"line-tables-only\") or install its debug package"
+            ),
+            Cause::NoSymbols => write!(
+                f,
+                "{path} is stripped, so its functions are shown as addresses; \
+                 keep its symbols or install its debug package"
+            ),
+            Cause::BadDebugInfo(_) => write!(
+                f,
+                "the debug information of {path} is damaged; \
+                 rebuild it to see lines and inlined functions"
+            ),
+        }
+    }
+}
+
+impl error::Error for Problem {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.cause {
+            Cause::Missing(error) => Some(error),
+            Cause::Unreadable(error) => Some(error),
+            Cause::BadDebugInfo(error) => Some(error),
+            Cause::Replaced { .. } | Cause::NoDebugInfo | Cause::NoSymbols => None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! From all locations of a profile to their frames.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sigspy_model::{Frame, Location, Module, ModuleId, Symbols};
+
+use crate::module::{self, Answer};
+use crate::pool;
+use crate::problem::Problem;
+
+/// The name of code that belongs to no module.
+const ANONYMOUS: &str = "[anon]";
+/// A module with more addresses than this is not shared out among modules: its addresses are
+/// shared out among all threads instead.
+const MANY: usize = 4096;
+
+/// Frames of every location, and what stood in the way of better ones.
+#[derive(Debug)]
+pub struct Symbolized {
+    pub symbols: Symbols,
+    /// In the order of the modules, at most one each.
+    pub problems: Vec<Problem>,
+}
+
+/// Looks up every location. Each address of a module is looked up once, however many locations
+/// share it.
+///
+/// `progress` is called from several threads, after each module, with how many modules are done
+/// and how many have locations at all. At most as many threads run as there are CPUs for us.
+/// Problems with files never fail the whole: they are in [`Symbolized::problems`].
+pub fn symbolize(
+    modules: &[Module],
+    locations: &[Location],
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Symbolized {
+    let jobs = jobs(modules, locations);
+    let done = AtomicUsize::new(0);
+    let finish = |job: &Job<'_>| {
+        let answer = module::symbolize(job.module, &job.addresses);
+        // Relaxed: only a count.
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+        answer
+    };
+    let (large, small): (Vec<&Job<'_>>, Vec<_>) =
+        jobs.iter().partition(|job| job.addresses.len() > MANY);
+    let mut answers: BTreeMap<ModuleId, (&Job<'_>, Answer)> = BTreeMap::new();
+    answers.extend(large.iter().map(|job| (job.id, (*job, finish(job)))));
+    let rest = pool::map(&small, |job| finish(job));
+    answers.extend(small.iter().zip(rest).map(|(job, answer)| (job.id, (*job, answer))));
+
+    let frames = locations.iter().map(|location| frames(&answers, *location)).collect();
+    let problems = answers.into_iter().filter_map(|(id, (job, answer))| {
+        answer.cause.map(|cause| Problem { module: id, path: job.module.path.clone(), cause })
+    });
+    Symbolized { problems: problems.collect(), symbols: Symbols::new(frames) }
+}
+
+/// The addresses wanted of one module, sorted, each once.
+struct Job<'m> {
+    id: ModuleId,
+    module: &'m Module,
+    addresses: Vec<u64>,
+}
+
+fn jobs<'m>(modules: &'m [Module], locations: &[Location]) -> Vec<Job<'m>> {
+    let mut wanted: BTreeMap<ModuleId, Vec<u64>> = BTreeMap::new();
+    for location in locations {
+        if let Some(id) = location.module {
+            wanted.entry(id).or_default().push(location.address);
+        }
+    }
+    let job = |(id, mut addresses): (ModuleId, Vec<u64>)| {
+        addresses.sort_unstable();
+        addresses.dedup();
+        modules.get(id.0 as usize).map(|module| Job { id, module, addresses })
+    };
+    wanted.into_iter().filter_map(job).collect()
+}
+
+fn frames(answers: &BTreeMap<ModuleId, (&Job<'_>, Answer)>, location: Location) -> Vec<Frame> {
+    let found = location.module.and_then(|id| answers.get(&id)).and_then(|(job, answer)| {
+        let index = job.addresses.binary_search(&location.address).ok()?;
+        answer.frames.get(index).cloned()
+    });
+    found.unwrap_or_else(|| vec![anonymous()])
+}
+
+fn anonymous() -> Frame {
+    Frame { function: ANONYMOUS.to_owned(), file: None, line: None, inlined: false }
+}

@@ -1,0 +1,68 @@
+//! Where things are in the shared memory of one process.
+//!
+//! ```text
+//! Control | ModuleMap | Slot x SLOTS | Lane x lanes
+//! ```
+//! The memory is a memfd, sealed against shrinking and growing. Control, module map and lanes
+//! are allocated beforehand; the slots are sparse, as most processes use a handful of them.
+
+use crate::{control::Control, lane::Lane, module_map::ModuleMap, slot::Slot, slot::SLOTS};
+
+const PAGE: usize = 4096;
+
+const fn round_up(length: usize) -> usize {
+    length.next_multiple_of(PAGE)
+}
+
+/// Offset of the [`ModuleMap`].
+pub const MODULE_MAP: usize = size_of::<Control>();
+/// Offset of the first [`Slot`].
+pub const SLOT_TABLE: usize = MODULE_MAP + round_up(size_of::<ModuleMap>());
+/// Offset of the first [`Lane`].
+pub const LANES: usize = SLOT_TABLE + SLOTS * size_of::<Slot>();
+
+/// Most lanes a process may have.
+pub const MAX_LANES: usize = 128;
+
+/// Length of the memory of a process with so many lanes, bytes.
+pub const fn length(lanes: usize) -> usize {
+    LANES + round_up(lanes * size_of::<Lane>())
+}
+
+/// Lanes for a machine with so many CPUs: two handlers on each (one may be preempted).
+pub fn lanes_for(cpus: usize) -> usize {
+    cpus.saturating_mul(2).clamp(8, MAX_LANES)
+}
+
+/// The parts of a mapping.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    pub control: &'a Control,
+    pub module_map: &'a ModuleMap,
+    pub slots: &'a [Slot],
+    pub lanes: &'a [Lane],
+}
+
+impl Parts<'_> {
+    /// The parts of the mapping at `base`.
+    ///
+    /// # Safety
+    /// `base` is page-aligned and the start of a readable and writable shared mapping of
+    /// `length(lanes)` bytes or more that stays mapped for as long as the parts are used.
+    #[allow(unsafe_code, reason = "this is where raw shared memory becomes typed")]
+    pub unsafe fn at(base: *mut u8, lanes: usize) -> Self {
+        // SAFETY: the caller guarantees size, alignment and lifetime of the mapping. All parts
+        // consist of atomics, for which any bytes are valid and concurrent writes are defined.
+        unsafe {
+            Self {
+                control: &*base.cast(),
+                module_map: &*base.add(MODULE_MAP).cast(),
+                slots: core::slice::from_raw_parts(base.add(SLOT_TABLE).cast(), SLOTS),
+                lanes: core::slice::from_raw_parts(base.add(LANES).cast(), lanes),
+            }
+        }
+    }
+}
+
+const _: () = assert!(MODULE_MAP.is_multiple_of(PAGE));
+const _: () = assert!(SLOT_TABLE.is_multiple_of(PAGE) && LANES.is_multiple_of(PAGE));

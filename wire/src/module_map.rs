@@ -1,0 +1,185 @@
+//! Which code is where in the target, and where its unwind table is in the arena.
+//!
+//! The collector writes, handlers read. There are two lists; `generation` counts publications
+//! and its lowest bit says which list is valid. The collector fills the other one and then
+//! stores `generation + 1` (Release); a handler loads it (Acquire), walks with that list, and
+//! loads it again: if it has moved on by two or more, the list it used may have been
+//! rewritten under it, and the stack is marked as stale.
+//!
+//! An entry read while it is being rewritten is a mixture of two. It may name the wrong table,
+//! but tables and arena are bounds-checked at each access: a stack can be wrong, nothing faults.
+
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// Longest list. Modules beyond have no table.
+pub const MAX_MODULES: usize = 1024;
+
+/// One executable mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// First runtime address.
+    pub start: u64,
+    /// First runtime address behind.
+    pub end: u64,
+    /// Runtime address minus relative address.
+    pub bias: u64,
+    /// Where in the arena the table starts, and how long it is, bytes. Zero length: no table.
+    pub table_offset: u32,
+    pub table_length: u32,
+}
+
+/// An [`Entry`] in shared memory.
+#[repr(C)]
+pub struct SharedEntry {
+    start: AtomicU64,
+    end: AtomicU64,
+    bias: AtomicU64,
+    table: AtomicU64,
+}
+
+impl SharedEntry {
+    /// Async-signal-safe.
+    pub fn load(&self) -> Entry {
+        let table = self.table.load(Relaxed);
+        Entry {
+            start: self.start.load(Relaxed),
+            end: self.end.load(Relaxed),
+            bias: self.bias.load(Relaxed),
+            table_offset: table as u32,
+            table_length: (table >> 32) as u32,
+        }
+    }
+
+    /// The lowest address of the mapping. Async-signal-safe.
+    pub fn start(&self) -> u64 {
+        self.start.load(Relaxed)
+    }
+
+    fn store(&self, entry: &Entry) {
+        self.start.store(entry.start, Relaxed);
+        self.end.store(entry.end, Relaxed);
+        self.bias.store(entry.bias, Relaxed);
+        let table = u64::from(entry.table_offset) | u64::from(entry.table_length) << 32;
+        self.table.store(table, Relaxed);
+    }
+}
+
+/// One of the two lists.
+#[repr(C)]
+pub struct List {
+    count: AtomicU32,
+    reserved: [AtomicU32; 15],
+    entries: [SharedEntry; MAX_MODULES],
+}
+
+impl List {
+    /// The entries, by rising address. Async-signal-safe.
+    pub fn entries(&self) -> &[SharedEntry] {
+        let count = (self.count.load(Relaxed) as usize).min(MAX_MODULES);
+        self.entries.get(..count).unwrap_or_default()
+    }
+}
+
+/// Both lists.
+#[repr(C, align(64))]
+pub struct ModuleMap {
+    generation: AtomicU64,
+    reserved: [AtomicU64; 7],
+    lists: [List; 2],
+}
+
+impl ModuleMap {
+    /// The valid list and its generation. Async-signal-safe.
+    pub fn current(&self) -> (u64, &List) {
+        let generation = self.generation.load(Acquire);
+        (generation, self.list(generation))
+    }
+
+    /// Whether a list of `generation` may have been rewritten meanwhile. Async-signal-safe.
+    pub fn is_stale(&self, generation: u64) -> bool {
+        // The loads of the list must not move behind this one.
+        core::sync::atomic::fence(Acquire);
+        self.generation.load(Relaxed).wrapping_sub(generation) >= 2
+    }
+
+    /// Makes `entries` (sorted by address, not overlapping) the valid list; those beyond
+    /// [`MAX_MODULES`] are left out. One caller at a time: the collector.
+    pub fn publish<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        let generation = self.generation.load(Relaxed);
+        let next = self.list(generation.wrapping_add(1));
+        let mut count = 0;
+        for (shared, entry) in next.entries.iter().zip(entries) {
+            shared.store(entry);
+            count += 1;
+        }
+        next.count.store(count, Relaxed);
+        self.generation.store(generation.wrapping_add(1), Release);
+    }
+
+    fn list(&self, generation: u64) -> &List {
+        let [even, odd] = &self.lists;
+        if generation & 1 == 0 { even } else { odd }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::{boxed::Box, vec::Vec};
+
+    fn new_map() -> Box<ModuleMap> {
+        let list = || List {
+            count: 0.into(),
+            reserved: [const { AtomicU32::new(0) }; 15],
+            entries: [const {
+                SharedEntry {
+                    start: AtomicU64::new(0),
+                    end: AtomicU64::new(0),
+                    bias: AtomicU64::new(0),
+                    table: AtomicU64::new(0),
+                }
+            }; MAX_MODULES],
+        };
+        Box::new(ModuleMap {
+            generation: 0.into(),
+            reserved: [const { AtomicU64::new(0) }; 7],
+            lists: [list(), list()],
+        })
+    }
+
+    fn entry(start: u64) -> Entry {
+        Entry { start, end: start + 16, bias: start - 4, table_offset: 64, table_length: 32 }
+    }
+
+    #[test]
+    fn readers_see_what_was_published_last() {
+        let map = new_map();
+        assert!(map.current().1.entries().is_empty());
+        map.publish(&[entry(4096), entry(8192)]);
+        map.publish(&[entry(16384)]);
+        let seen: Vec<_> = map.current().1.entries().iter().map(SharedEntry::load).collect();
+        assert_eq!(seen, [entry(16384)]);
+    }
+
+    #[test]
+    fn a_list_is_stale_once_it_may_be_rewritten() {
+        let map = new_map();
+        let (generation, _) = map.current();
+        map.publish(&[]);
+        assert!(!map.is_stale(generation));
+        map.publish(&[]);
+        assert!(map.is_stale(generation));
+    }
+
+    #[test]
+    fn modules_beyond_the_limit_are_left_out() {
+        let map = new_map();
+        let many: Vec<_> = (1..=MAX_MODULES as u64 + 5).map(|n| entry(n * 4096)).collect();
+        map.publish(&many);
+        assert_eq!(map.current().1.entries().len(), MAX_MODULES);
+    }
+}

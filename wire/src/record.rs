@@ -1,0 +1,155 @@
+//! Records as words: what a handler writes into a lane for each tick.
+//!
+//! ```text
+//! word 0   length in words | stop << 16 | flags << 24 | MAGIC << 48
+//! word 1   CLOCK_MONOTONIC, ns
+//! word 2   tid | overruns << 32
+//! word 3   weight of the stack, ns of CPU time
+//! word 4   time for which SIGPROF had been blocked, ns of CPU time
+//! word 5   stack pointer of the interrupted instruction
+//! word 6.. program counters, leaf first; bit 63 set: exact, else a return address
+//! last     with flags::TIMED: how long the handler took, ns
+//! ```
+//! A reader that finds a word 0 without the magic, or a length that does not fit, cannot know
+//! where the next record starts: it gives up what is in the lane, once.
+
+/// Marks the first word of a record.
+pub const MAGIC: u64 = 0x5359;
+/// Words before the frames.
+pub const HEADER_WORDS: usize = 6;
+/// Frames in a record at most; deeper stacks are cut.
+pub const MAX_FRAMES: usize = 1024;
+/// Longest record.
+pub const MAX_WORDS: usize = HEADER_WORDS + MAX_FRAMES + 1;
+
+/// As the reason why a walk ended, beside the walker's own: modules changed under it.
+pub const STALE: u8 = 0xff;
+
+/// Bits in word 0.
+pub mod flags {
+    /// The stack's bounds were not known: the collector should publish them.
+    pub const UNBOUNDED: u8 = 1;
+    /// From the process-wide timer.
+    pub const PROCESS_TICK: u8 = 2;
+    /// The last word is the handler's own time.
+    pub const TIMED: u8 = 4;
+}
+
+/// Everything about a sample but its frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    pub time_ns: u64,
+    pub tid: u32,
+    /// Expiries beyond the one that was delivered.
+    pub overruns: u32,
+    pub weight_ns: u64,
+    pub blocked_ns: u64,
+    pub sp: u64,
+}
+
+impl Header {
+    /// Words 1 to 5. Async-signal-safe.
+    pub fn words(&self) -> [u64; HEADER_WORDS - 1] {
+        let ids = u64::from(self.tid) | u64::from(self.overruns) << 32;
+        [self.time_ns, ids, self.weight_ns, self.blocked_ns, self.sp]
+    }
+}
+
+/// Word 0. Async-signal-safe.
+pub fn first_word(length: u64, stop: u8, flags: u8) -> u64 {
+    length & 0xffff | u64::from(stop) << 16 | u64::from(flags) << 24 | MAGIC << 48
+}
+
+/// One record, as found in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub header: Header,
+    /// Why the walk ended, as number.
+    pub stop: u8,
+    pub flags: u8,
+    pub frames: &'a [u64],
+    /// With [`flags::TIMED`].
+    pub handler_ns: Option<u64>,
+}
+
+/// Takes the record at the start of `words`, which come from a target and may be anything.
+/// `None`: this is no record. Otherwise the record and the words behind it.
+pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
+    let &[first, time_ns, ids, weight_ns, blocked_ns, sp, ..] = words else { return None };
+    let length = (first & 0xffff) as usize;
+    if first >> 48 != MAGIC || length > MAX_WORDS {
+        return None;
+    }
+    let (record, rest) = words.split_at_checked(length)?;
+    let mut frames = record.get(HEADER_WORDS..)?;
+    let flags = (first >> 24) as u8;
+    let mut handler_ns = None;
+    if flags & flags::TIMED != 0 {
+        let (&last, others) = frames.split_last()?;
+        (handler_ns, frames) = (Some(last), others);
+    }
+    let header = Header {
+        time_ns,
+        tid: ids as u32,
+        overruns: (ids >> 32) as u32,
+        weight_ns,
+        blocked_ns,
+        sp,
+    };
+    Some((Record { header, stop: (first >> 16) as u8, flags, frames, handler_ns }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn encode(record: &Record) -> Vec<u64> {
+        let mut words = Vec::from([0]);
+        words.extend(record.header.words());
+        words.extend(record.frames);
+        words.extend(record.handler_ns);
+        words[0] = first_word(words.len() as u64, record.stop, record.flags);
+        words
+    }
+
+    proptest! {
+        #[test]
+        fn records_survive_the_trip(
+            frames in proptest::collection::vec(any::<u64>(), 0..MAX_FRAMES),
+            ids: (u32, u32), times: (u64, u64, u64, u64), stop: u8, timed: Option<u64>,
+            behind in proptest::collection::vec(any::<u64>(), 0..8),
+        ) {
+            let (tid, overruns) = ids;
+            let (time_ns, weight_ns, blocked_ns, sp) = times;
+            let header = Header { time_ns, tid, overruns, weight_ns, blocked_ns, sp };
+            let flags = if timed.is_some() { flags::TIMED } else { 0 };
+            let record = Record { header, stop, flags, frames: &frames, handler_ns: timed };
+            let mut words = encode(&record);
+            words.extend(&behind);
+            prop_assert_eq!(decode(&words), Some((record, &behind[..])));
+        }
+
+        #[test]
+        fn any_words_are_a_record_or_not_but_never_a_panic(
+            mut words in proptest::collection::vec(any::<u64>(), 0..64), length: u16, flags: u8,
+        ) {
+            decode(&words);
+            if let Some(first) = words.first_mut() {
+                *first = first_word(length.into(), 0, flags);
+            }
+            if let Some((record, rest)) = decode(&words) {
+                prop_assert!(record.frames.len() + rest.len() <= words.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_cut_is_no_record() {
+        let words = [first_word(7, 0, 0), 1, 2, 3, 4, 5, 6];
+        assert!(decode(&words).is_some());
+        assert!((0..7).all(|length| decode(&words[..length]).is_none()));
+    }
+}
