@@ -1,1 +1,42 @@
-fn main() {}
+//! The `sigspy` command.
+
+mod agent;
+mod args;
+mod error;
+mod interrupt;
+mod message;
+mod output;
+mod record;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let result = match arguments.command {
+        Command::Record(arguments) => record::run(arguments),
+        Command::Flamegraph(arguments) => show::flamegraph(arguments),
+        Command::Report(arguments) => show::text(arguments),
+        Command::Export(arguments) => show::export(arguments),
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(error) => {
+            message::error(&error);
+            error.exit_code().into()
+        }
+    }
+}
+
+/// Help and version are no errors. All others are ours, never the program's.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print(); // nobody is left to tell
+    if error.use_stderr() { ExitCode::from(125) } else { ExitCode::SUCCESS }
+}

@@ -1,1 +1,33 @@
+//! From a command line to a recording, and from a recording to a profile.
+//!
+//! [`Recorder`] starts a program with the agent preloaded. Each process in which the agent finds
+//! itself comes to a socket ([`meeting`]), is given its shared memory ([`memory`]) and, once the
+//! unwind tables of its modules are there ([`tables`]), goes on. From then on its lanes are
+//! drained and its mappings followed ([`target`]), and what comes out is appended to the
+//! recording ([`recording`]). [`read`] turns a recording, whatever is left of it, into a
+//! [`Profile`](sigspy_model::Profile).
+//!
+//! What the target says is untrusted, and so is a recording: both cost samples at most.
 
+mod address_space;
+mod arena;
+mod cache;
+mod error;
+mod image;
+mod journal;
+mod launch;
+mod maps;
+mod meeting;
+mod memory;
+mod modules;
+mod recorder;
+mod recording;
+mod system;
+mod tables;
+mod target;
+
+pub use error::Error;
+pub use memory::Settings;
+pub use recorder::{Outcome, Plan, Recorder};
+pub use recording::reader::read;
+pub use sigspy_wire::control::Clock;

@@ -11,6 +11,9 @@ pub struct Accounting {
     pub lost_ns: u64,
     /// Time during which the program had SIGPROF blocked.
     pub blocked_ns: u64,
+    /// CPU time that no tick stands for: before the agent was ready, in threads shorter than a
+    /// period, after a last tick.
+    pub unsampled_ns: u64,
     /// Ticks whose counts in shared memory do not add up; not zero means a defect of sigspy.
     pub unbalanced_ticks: u64,
     /// Records that the collector could not make sense of.
@@ -18,15 +21,9 @@ pub struct Accounting {
 }
 
 impl Accounting {
-    /// CPU time that no tick stands for: before the agent was ready, in threads shorter than a
-    /// period, after a last tick.
-    pub fn unsampled_ns(&self) -> u64 {
-        self.cpu_ns.unwrap_or(0).saturating_sub(self.recorded_ns + self.lost_ns + self.blocked_ns)
-    }
-
     /// The total that percentages refer to: sampled, lost, blocked and unsampled time together.
     pub fn total_ns(&self) -> u64 {
-        self.recorded_ns + self.lost_ns + self.blocked_ns + self.unsampled_ns()
+        self.recorded_ns + self.lost_ns + self.blocked_ns + self.unsampled_ns
     }
 }
 

@@ -82,8 +82,6 @@ pub enum Stop {
     Truncated,
     /// Modules changed while the walk was under way.
     Stale,
-    /// There was no room on the signal stack to walk.
-    Shallow,
 }
 
 /// What a stack stands for.

@@ -107,12 +107,15 @@ pub fn install_handler() -> Result<KernelAction, sys::Errno> {
     const SA_SIGINFO: u64 = 4;
     const SA_ONSTACK: u64 = 0x0800_0000;
     const SA_RESTART: u64 = 0x1000_0000;
-    sys::set_action(SIGPROF, Some(&KernelAction {
-        handler: arch::sigprof_entry as *const () as usize,
-        flags: SA_SIGINFO | SA_ONSTACK | SA_RESTART,
-        mask: sys::ALL_SIGNALS,
-        ..KernelAction::default()
-    }))
+    sys::set_action(
+        SIGPROF,
+        Some(&KernelAction {
+            handler: arch::sigprof_entry as *const () as usize,
+            flags: SA_SIGINFO | SA_ONSTACK | SA_RESTART,
+            mask: sys::ALL_SIGNALS,
+            ..KernelAction::default()
+        }),
+    )
 }
 
 /// `sigaction(SIGPROF, new, ...)` for the program: returns the old action. `None`: the agent is

@@ -64,7 +64,7 @@ pub extern "C" fn prepare(info: *const u8, context: *const u8) -> *mut Tick {
         return ptr::null_mut();
     }
     if agent.shared.control.state.load(Relaxed) != state::RUNNING {
-        stop(agent, origin, signal.timer);
+        stop(origin, signal.timer);
         return ptr::null_mut();
     }
     weigh_and_claim(agent, origin, &signal, context).unwrap_or(ptr::null_mut())
@@ -230,7 +230,7 @@ pub extern "C" fn release(tick: *mut Tick) {
 }
 
 /// After the end of a recording: no timer shall tick for nothing.
-fn stop(agent: &Agent, origin: Origin, timer: u32) {
+fn stop(origin: Origin, timer: u32) {
     match origin {
         Origin::ProcessItimer => {
             let _ = sys::set_profiling_itimer(0, 0); // cannot fail with valid pointers

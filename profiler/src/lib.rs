@@ -16,9 +16,9 @@
 mod arch;
 
 mod agent;
+mod disposition;
 #[cfg(sigspy_agent)]
 mod entry;
-mod disposition;
 mod handler;
 mod modules;
 mod session;

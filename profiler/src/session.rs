@@ -5,7 +5,10 @@
 //! or that nobody came.
 #![allow(unsafe_code, reason = "maps shared memory")]
 
-use core::sync::atomic::{AtomicU64, Ordering::{Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 
 use sigspy_wire::control::{self, Clock};
 use sigspy_wire::handshake::{Hello, Welcome};
@@ -14,9 +17,9 @@ use sigspy_wire::layout::{self, Parts};
 use crate::agent::{self, Agent, LANE_STRIDE};
 use crate::disposition::{self, Disposition};
 use crate::sys::{self, Errno, Socket};
+use crate::threads;
 use crate::tick::Cookies;
 use crate::vdso::MonotonicClock;
-use crate::threads;
 
 /// How long a silent collector can hold up the start of the program.
 const PATIENCE_NS: u64 = 2_000_000_000;

@@ -84,9 +84,8 @@ pub fn after_sample(agent: &Agent, index: usize, slot: &Slot, tid: u32, flags: u
 /// Gives the calling thread a timer of its own.
 pub fn adopt(agent: &Agent, index: usize, slot: &Slot, tid: u32) {
     let random = agent.next_random();
-    let armed = agent.with_source(|source| {
-        source.set_thread_cpu_profiler(tid, index, agent.period_ns, random)
-    });
+    let armed = agent
+        .with_source(|source| source.set_thread_cpu_profiler(tid, index, agent.period_ns, random));
     match armed {
         Ok(Some(timer)) => {
             let used = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);

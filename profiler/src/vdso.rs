@@ -37,6 +37,7 @@ impl MonotonicClock {
 /// The address of [`NAME`] in an image whose segments are mapped at their relative addresses.
 unsafe fn symbol(image: usize) -> Option<usize> {
     const PT_DYNAMIC: u32 = 2;
+    const DT_NULL: u64 = 0;
     const DT_HASH: u64 = 4;
     const DT_STRTAB: u64 = 5;
     const DT_SYMTAB: u64 = 6;
@@ -49,13 +50,15 @@ unsafe fn symbol(image: usize) -> Option<usize> {
         let at = |offset: usize| (image + offset) as *const u8;
         let headers = at(at(32).cast::<u64>().read() as usize);
         let count = at(56).cast::<u16>().read() as usize;
-        let dynamic = (0..count).map(|index| headers.add(index * 56)).find(|header| {
-            header.cast::<u32>().read() == PT_DYNAMIC
-        })?;
+        let dynamic = (0..count)
+            .map(|index| headers.add(index * 56))
+            .find(|header| header.cast::<u32>().read() == PT_DYNAMIC)?;
         let mut entry = at(dynamic.add(16).cast::<u64>().read() as usize).cast::<[u64; 2]>();
         let (mut hash, mut strings, mut symbols) = (None, None, None);
-        while let [tag @ 1.., value] = entry.read() {
+        loop {
+            let [tag, value] = entry.read();
             match tag {
+                DT_NULL => break,
                 DT_HASH => hash = Some(at(value as usize).cast::<u32>()),
                 DT_STRTAB => strings = Some(at(value as usize)),
                 DT_SYMTAB => symbols = Some(at(value as usize)),

@@ -46,6 +46,9 @@ impl<'d> DebugInfo<'d> {
     /// information is damaged.
     pub fn frames(&self, address: u64) -> Vec<RawFrame<'d>> {
         let mut frames = Vec::new();
+        if address == u64::MAX {
+            return frames; // addr2line adds one to it
+        }
         let Ok(mut found) = self.context.find_frames(address).skip_all_loads() else {
             return frames;
         };

@@ -82,7 +82,10 @@ mod tests {
     fn names_are_demangled_by_the_rules_of_their_language() {
         let table = [
             // Rust, legacy: without the hash
-            ("_ZN4core3fmt9Formatter9write_str17h0123456789abcdefE", "core::fmt::Formatter::write_str"),
+            (
+                "_ZN4core3fmt9Formatter9write_str17h0123456789abcdefE",
+                "core::fmt::Formatter::write_str",
+            ),
             ("_ZN5alloc3vec12Vec$LT$T$GT$4push17h0123456789abcdefE", "alloc::vec::Vec<T>::push"),
             ("_ZN3app4work17h0123456789abcdefE.llvm.8437", "app::work"),
             // Rust, v0: without crate disambiguators
@@ -91,7 +94,10 @@ mod tests {
             // C++: parameters, no return type
             ("_ZN5space3fooEibc", "space::foo(int, bool, char)"),
             ("_Z3addIiET_S0_S0_", "add<int>(int, int)"),
-            ("_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back(int const&)"),
+            (
+                "_ZNSt6vectorIiSaIiEE9push_backERKi",
+                "std::vector<int, std::allocator<int> >::push_back(int const&)",
+            ),
             // everything else
             ("main", "main"),
             ("memcpy@@GLIBC_2.14", "memcpy"),

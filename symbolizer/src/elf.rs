@@ -23,7 +23,10 @@ pub type Sections<'d> = DwarfSections<Cow<'d, [u8]>>;
 
 /// The bytes of a module or of a debug file.
 pub enum Image<'m> {
-    Mapped { path: PathBuf, map: Mmap },
+    Mapped {
+        path: PathBuf,
+        map: Mmap,
+    },
     /// Part of the recording: the vDSO.
     Recorded(&'m [u8]),
 }
@@ -49,6 +52,11 @@ impl<'m> Image<'m> {
         // and package managers replace files instead, which leaves a map as it was.
         let map = unsafe { Mmap::map(&file)? };
         Ok(Self::Mapped { path: path.to_owned(), map })
+    }
+
+    /// The image as an ELF file; `None` for anything else.
+    pub fn elf(&self) -> Option<object::File<'_>> {
+        object::File::parse(&**self).ok()
     }
 
     /// Where the file is; `None` for bytes from the recording.
@@ -85,7 +93,10 @@ pub fn has_debug_info(elf: &object::File<'_>) -> bool {
 /// missing, the rest stays useful.
 pub fn sections<'d>(elf: &object::File<'d>) -> Sections<'d> {
     let load = |id: gimli::SectionId| -> Result<_, std::convert::Infallible> {
-        Ok(elf.section_by_name(id.name()).and_then(|section| unpacked(&section)).unwrap_or_default())
+        Ok(elf
+            .section_by_name(id.name())
+            .and_then(|section| unpacked(&section))
+            .unwrap_or_default())
     };
     let Ok(sections) = Sections::load(load);
     sections

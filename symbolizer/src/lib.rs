@@ -15,8 +15,10 @@
 mod debug_info;
 mod demangle;
 mod elf;
+mod files;
 mod locate;
 mod module;
+mod plt;
 mod pool;
 mod problem;
 mod symbol_table;

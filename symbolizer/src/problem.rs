@@ -24,7 +24,8 @@ pub enum Cause {
     Unreadable(object::Error),
     /// Functions are known from the symbol table alone: no lines, no inlined functions.
     NoDebugInfo,
-    /// Neither debug information nor a symbol table.
+    /// Neither debug information nor a full symbol table: only what the module exports or imports
+    /// has a name.
     NoSymbols,
     /// Debug information exists, but cannot be read.
     BadDebugInfo(gimli::Error),
@@ -34,10 +35,9 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.path;
         match &self.cause {
-            Cause::Missing(_) => write!(
-                f,
-                "{path} cannot be opened; put the file back to see its functions by name"
-            ),
+            Cause::Missing(_) => {
+                write!(f, "{path} cannot be opened; put the file back to see its functions by name")
+            }
             Cause::Replaced { recorded, found: Some(found) } => write!(
                 f,
                 "{path} has changed since the recording (build-id {found}, recorded {recorded}); \
@@ -58,7 +58,7 @@ impl fmt::Display for Problem {
             ),
             Cause::NoSymbols => write!(
                 f,
-                "{path} is stripped, so its functions are shown as addresses; \
+                "{path} is stripped, so functions it does not export are shown as addresses; \
                  keep its symbols or install its debug package"
             ),
             Cause::BadDebugInfo(_) => write!(

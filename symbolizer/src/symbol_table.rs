@@ -1,12 +1,16 @@
-//! Names from `.symtab` and `.dynsym`, for code without debug information.
+//! Names from `.symtab`, `.dynsym` and the stubs of the linker, for code without debug
+//! information.
 //!
 //! A symbol names an address only when it covers it. Hand-written assembly often leaves the
 //! size out; such a symbol reaches to the next one, to the end of its section, or
 //! [`UNSIZED_REACH`] bytes, whichever comes first.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind, SymbolSection};
+use object::elf::SHF_EXECINSTR;
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, SymbolSection};
+
+use crate::plt::{self, Stub};
 
 /// Bytes of code that a symbol without a size may name.
 const UNSIZED_REACH: u64 = 4096;
@@ -17,6 +21,8 @@ const NESTING: usize = 64;
 /// Symbols of code, sorted by address.
 pub struct SymbolTable<'d> {
     symbols: Vec<Symbol<'d>>,
+    /// No file has a `.symtab`, so only what a module exports or imports has a name.
+    pub stripped: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -26,7 +32,31 @@ struct Symbol<'d> {
     end: u64,
     sized: bool,
     global: bool,
-    name: &'d [u8],
+    name: Name<'d>,
+}
+
+/// The name of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name<'d> {
+    /// As in the file.
+    pub raw: &'d [u8],
+    /// It is not this function, but a stub that jumps to it.
+    pub stub: bool,
+}
+
+impl<'d> Name<'d> {
+    /// The name of a function.
+    pub fn function(raw: &'d [u8]) -> Self {
+        Self { raw, stub: false }
+    }
+
+    /// `malloc` is plainer than its alias `__libc_malloc`. In the vDSO the underscores matter, as
+    /// `clock_gettime` is also the function of libc that calls it; that name then comes second
+    /// by the alphabet.
+    fn underscores(&self) -> usize {
+        let vdso = self.raw.starts_with(b"__vdso_");
+        if vdso { 0 } else { self.raw.iter().take_while(|byte| **byte == b'_').count() }
+    }
 }
 
 impl<'d> SymbolTable<'d> {
@@ -35,18 +65,20 @@ impl<'d> SymbolTable<'d> {
     where
         'd: 'a,
     {
-        let mut symbols: Vec<_> = files.into_iter().flat_map(code_symbols).collect();
-        symbols.sort_unstable_by_key(|symbol| (symbol.start, symbol.standing()));
+        let mut symbols = Vec::new();
+        let mut stripped = true;
+        for elf in files {
+            stripped &= elf.symbols().next().is_none();
+            symbols.extend(code_symbols(elf));
+            symbols.extend(plt::stubs(elf).into_iter().map(stub_symbol));
+        }
+        symbols.sort_unstable_by(Symbol::order);
         end_at_successor(&mut symbols);
-        Self { symbols }
+        Self { symbols, stripped }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.symbols.is_empty()
-    }
-
-    /// The raw name of the innermost symbol that covers `address`.
-    pub fn find(&self, address: u64) -> Option<&'d [u8]> {
+    /// The name of the innermost symbol that covers `address`.
+    pub fn find(&self, address: u64) -> Option<Name<'d>> {
         let after = self.symbols.partition_point(|symbol| symbol.start <= address);
         let candidates = self.symbols[..after].iter().rev().take(NESTING);
         candidates.into_iter().find(|symbol| address < symbol.end).map(|symbol| symbol.name)
@@ -54,37 +86,55 @@ impl<'d> SymbolTable<'d> {
 }
 
 impl Symbol<'_> {
-    /// Orders several names of one address: the last is the one to show. `malloc` rather than
-    /// `__libc_malloc`, an exported name rather than a local one.
-    fn standing(&self) -> impl Ord + use<'_> {
-        let underscores = self.name.iter().take_while(|byte| **byte == b'_').count();
-        (self.sized, Reverse(underscores), self.global, Reverse(self.name))
+    /// By address. Of several names of one address, the last is the one to show.
+    fn order(a: &Self, b: &Self) -> Ordering {
+        a.start
+            .cmp(&b.start)
+            .then(a.sized.cmp(&b.sized))
+            .then_with(|| b.name.underscores().cmp(&a.name.underscores()))
+            .then(a.global.cmp(&b.global))
+            .then_with(|| b.name.cmp(&a.name))
     }
 }
 
-fn code_symbols<'d, 'a>(elf: &'a object::File<'d>) -> impl Iterator<Item = Symbol<'d>> + use<'a, 'd> {
+fn code_symbols<'d, 'a>(
+    elf: &'a object::File<'d>,
+) -> impl Iterator<Item = Symbol<'d>> + use<'a, 'd> {
     elf.symbols().chain(elf.dynamic_symbols()).filter_map(|symbol| code_symbol(elf, &symbol))
 }
 
 fn code_symbol<'d>(elf: &object::File<'d>, symbol: &object::Symbol<'d, '_>) -> Option<Symbol<'d>> {
-    let SymbolSection::Section(section) = symbol.section() else { return None };
     let function = match symbol.kind() {
         SymbolKind::Text => true,
         SymbolKind::Unknown => symbol.is_definition(), // assembly; no mapping symbols such as `$x`
         _ => false,
     };
-    let name = symbol.name_bytes().ok().filter(|name| !name.is_empty() && !name.starts_with(b".L"))?;
-    let section = elf.section_by_index(section).ok().filter(|s| s.kind() == SectionKind::Text)?;
-    let section_end = section.address().saturating_add(section.size());
+    let raw =
+        symbol.name_bytes().ok().filter(|name| !name.is_empty() && !name.starts_with(b".L"))?;
+    let section_end = code_end(elf, symbol.section()).filter(|_| function)?;
     let (start, size) = (symbol.address(), symbol.size());
     let reach = if size > 0 { size } else { UNSIZED_REACH };
-    function.then_some(Symbol {
+    Some(Symbol {
         start,
         end: start.saturating_add(reach).min(section_end),
         sized: size > 0,
         global: symbol.is_global(),
-        name,
+        name: Name::function(raw),
     })
+}
+
+/// Where a section ends, if it holds code. Its flags tell: in a debug file no section has content.
+fn code_end(elf: &object::File<'_>, section: SymbolSection) -> Option<u64> {
+    let SymbolSection::Section(index) = section else { return None };
+    let section = elf.section_by_index(index).ok()?;
+    let SectionFlags::Elf { sh_flags, .. } = section.flags() else { return None };
+    let code = sh_flags.contains(SHF_EXECINSTR);
+    code.then(|| section.address().saturating_add(section.size()))
+}
+
+fn stub_symbol(stub: Stub<'_>) -> Symbol<'_> {
+    let name = Name { raw: stub.target, stub: true };
+    Symbol { start: stub.start, end: stub.end, sized: true, global: false, name }
 }
 
 /// Ends symbols without a size where the next one starts.
@@ -107,18 +157,18 @@ mod tests {
 
     fn symbol(start: u64, size: u64, name: &'static str) -> Symbol<'static> {
         let reach = if size > 0 { size } else { UNSIZED_REACH };
-        let name = name.as_bytes();
+        let name = Name::function(name.as_bytes());
         Symbol { start, end: start + reach, sized: size > 0, global: true, name }
     }
 
     fn table(mut symbols: Vec<Symbol<'static>>) -> SymbolTable<'static> {
-        symbols.sort_unstable_by_key(|symbol| (symbol.start, symbol.standing()));
+        symbols.sort_unstable_by(Symbol::order);
         end_at_successor(&mut symbols);
-        SymbolTable { symbols }
+        SymbolTable { symbols, stripped: false }
     }
 
     fn name(table: &SymbolTable<'static>, address: u64) -> Option<&'static str> {
-        table.find(address).map(|name| std::str::from_utf8(name).unwrap())
+        table.find(address).map(|name| std::str::from_utf8(name.raw).unwrap())
     }
 
     #[test]

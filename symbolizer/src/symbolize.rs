@@ -1,20 +1,18 @@
 //! From all locations of a profile to their frames.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sigspy_model::{Frame, Location, Module, ModuleId, Symbols};
 
-use crate::module::{self, Answer};
+use crate::locate::DEBUG_ROOT;
+use crate::module::{self, Answer, MANY};
 use crate::pool;
 use crate::problem::Problem;
 
 /// The name of code that belongs to no module.
 const ANONYMOUS: &str = "[anon]";
-/// A module with more addresses than this is not shared out among modules: its addresses are
-/// shared out among all threads instead.
-const MANY: usize = 4096;
-
 /// Frames of every location, and what stood in the way of better ones.
 #[derive(Debug)]
 pub struct Symbolized {
@@ -34,10 +32,20 @@ pub fn symbolize(
     locations: &[Location],
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Symbolized {
+    symbolize_with(Path::new(DEBUG_ROOT), modules, locations, progress)
+}
+
+/// [`symbolize`] with debug files from `debug_root`.
+pub fn symbolize_with(
+    debug_root: &Path,
+    modules: &[Module],
+    locations: &[Location],
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Symbolized {
     let jobs = jobs(modules, locations);
     let done = AtomicUsize::new(0);
     let finish = |job: &Job<'_>| {
-        let answer = module::symbolize(job.module, &job.addresses);
+        let answer = module::symbolize(job.module, &job.addresses, debug_root);
         // Relaxed: only a count.
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
         answer

@@ -144,9 +144,10 @@ impl<const N: usize> Writer<'_, N> {
         self.next.wrapping_sub(self.start)
     }
 
-    /// Makes the record visible to the collector. Async-signal-safe.
-    pub fn publish(self) {
+    /// Makes the record visible to the collector. The claim stays. Async-signal-safe.
+    pub fn publish(&mut self) {
         self.lane.head.0.store(self.next, Release);
+        self.start = self.next;
     }
 }
 

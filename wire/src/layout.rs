@@ -6,7 +6,7 @@
 //! The memory is a memfd, sealed against shrinking and growing. Control, module map and lanes
 //! are allocated beforehand; the slots are sparse, as most processes use a handful of them.
 
-use crate::{control::Control, lane::Lane, module_map::ModuleMap, slot::Slot, slot::SLOTS};
+use crate::{control::Control, lane::Lane, module_map::ModuleMap, slot::SLOTS, slot::Slot};
 
 const PAGE: usize = 4096;
 

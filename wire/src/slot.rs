@@ -93,6 +93,12 @@ pub fn find_or_claim(slots: &[Slot], tid: u32) -> Option<(usize, &Slot)> {
     })
 }
 
+/// The slot of `tid`, for the collector.
+pub fn find(slots: &[Slot], tid: u32) -> Option<&Slot> {
+    let mut candidates = probes(slots, tid).filter_map(|index| slots.get(index));
+    candidates.find(|slot| slot.owner() == Some(tid))
+}
+
 fn probes(slots: &[Slot], tid: u32) -> impl Iterator<Item = usize> {
     let mask = slots.len().wrapping_sub(1);
     (0..MAX_PROBES.min(slots.len())).map(move |step| (tid as usize).wrapping_add(step) & mask)

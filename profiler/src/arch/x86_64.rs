@@ -204,8 +204,8 @@ mod memory {
     //! What the compiler calls for copies, in place of libc's. Global assembly keeps the names
     //! out of the dynamic symbols: exported, they would replace the program's own.
     core::arch::global_asm!(
-        ".hidden memcpy, memmove, memset, memcmp, bcmp",
-        ".globl memcpy, memmove, memset, memcmp, bcmp",
+        ".hidden memcpy, memmove, memset, memcmp, bcmp, strlen",
+        ".globl memcpy, memmove, memset, memcmp, bcmp, strlen",
         "memcpy:",
         "mov rax, rdi",
         "mov rcx, rdx",
@@ -244,6 +244,15 @@ mod memory {
         "movzx ecx, byte ptr [rsi - 1]",
         "sub eax, ecx",
         "3:",
+        "ret",
+        "strlen:",
+        "xor eax, eax",
+        "4:",
+        "cmp byte ptr [rdi + rax], 0",
+        "je 5f",
+        "inc rax",
+        "jmp 4b",
+        "5:",
         "ret",
     );
 }

@@ -1,0 +1,76 @@
+//! What the command line fails with, and the exit status for it.
+
+use std::path::PathBuf;
+use std::{error, fmt, io};
+
+/// Everything that ends a command.
+#[derive(Debug)]
+pub enum Error {
+    Collector(sigspy_collector::Error),
+    Report(sigspy_report::Error),
+    /// A file of that name exists and is not ours.
+    Exists(PathBuf),
+    Create(PathBuf, io::Error),
+    /// There is no recording by the default name.
+    NoRecording,
+    /// The text says why.
+    NoSamples(String),
+}
+
+impl Error {
+    /// As env(1): 127 not found, 126 not executable, 125 anything else.
+    pub fn exit_code(&self) -> u8 {
+        use sigspy_collector::Error as Collector;
+        match self {
+            Self::Collector(Collector::NotFound(_)) => 127,
+            Self::Collector(
+                Collector::NotExecutable(_) | Collector::NotAProgram(_) | Collector::Spawn(..),
+            ) => 126,
+            _ => 125,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Collector(error) => error.fmt(f),
+            Self::Report(error) => error.fmt(f),
+            Self::Exists(path) => write!(
+                f,
+                "{} exists and was not written by sigspy; choose another name with -o, \
+                 or replace it with --force",
+                path.display()
+            ),
+            Self::Create(path, _) => write!(f, "cannot write {}", path.display()),
+            Self::NoRecording => f.write_str(
+                "there is no recording here; make one with `sigspy record -- PROGRAM`, \
+                 or name one",
+            ),
+            Self::NoSamples(why) => f.write_str(why),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Collector(error) => error.source(),
+            Self::Report(error) => error.source(),
+            Self::Create(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<sigspy_collector::Error> for Error {
+    fn from(error: sigspy_collector::Error) -> Self {
+        Self::Collector(error)
+    }
+}
+
+impl From<sigspy_report::Error> for Error {
+    fn from(error: sigspy_report::Error) -> Self {
+        Self::Report(error)
+    }
+}

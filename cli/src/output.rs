@@ -1,0 +1,128 @@
+//! Files that we write: never over one that is not ours.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::Error;
+
+/// The name under which the last recording made in a folder is found.
+pub const LATEST: &str = "sigspy.sigspy";
+/// Ends each flame graph.
+pub const SVG_MARK: &str = "<!-- sigspy -->\n";
+const RECORDING_MARK: &[u8] = b"SIGSPY\r\n";
+
+/// Creates `path`, readable by this user only. A file of ours with that name is kept as
+/// `path.old`; another one is an error unless `force`.
+pub fn create(path: &Path, force: bool) -> Result<File, Error> {
+    let failed = |error| Error::Create(path.into(), error);
+    match fs::symlink_metadata(path) {
+        Ok(old) if old.is_file() && is_ours(path) => {
+            fs::rename(path, with_suffix(path, ".old")).map_err(failed)?;
+        }
+        Ok(old) if old.is_file() && force => fs::remove_file(path).map_err(failed)?,
+        // /dev/stdout and its like are made to be written to.
+        Ok(_) if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) => {
+            return File::options().write(true).open(path).map_err(failed);
+        }
+        Ok(_) => return Err(Error::Exists(path.into())),
+        Err(_) => {}
+    }
+    File::options().write(true).create_new(true).mode(0o600).open(path).map_err(failed)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether a file is a recording or a flame graph of ours.
+fn is_ours(path: &Path) -> bool {
+    let read = || -> io::Result<bool> {
+        let mut file = File::open(path)?;
+        let mut start = [0; RECORDING_MARK.len()];
+        if file.read(&mut start)? == start.len() && start == *RECORDING_MARK {
+            return Ok(true);
+        }
+        let mut end = [0; SVG_MARK.len()];
+        file.seek(SeekFrom::End(-(end.len() as i64)))?;
+        file.read_exact(&mut end)?;
+        Ok(end == SVG_MARK.as_bytes())
+    };
+    read().unwrap_or(false)
+}
+
+/// `sigspy-PROGRAM-TIME.sigspy`.
+pub fn default_recording(program: &Path) -> PathBuf {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    format!("sigspy-{name}-{}.sigspy", timestamp(SystemTime::now())).into()
+}
+
+/// `20261124T134501Z`.
+fn timestamp(time: SystemTime) -> String {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let (days, second) = ((seconds / 86400) as i64, seconds % 86400);
+    let (year, month, day) = civil_date(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+/// Year, month and day of so many days since 1970.
+///
+/// Source: Howard Hinnant, chrono-compatible low-level date algorithms, civil_from_days.
+fn civil_date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+/// Points [`LATEST`] to `recording`, and `sigspy.sigspy.old` to the one before. A file of that
+/// name that is no link is left alone.
+pub fn point_to_latest(recording: &Path) -> io::Result<()> {
+    let latest = Path::new(LATEST);
+    match fs::symlink_metadata(latest) {
+        Ok(data) if data.is_symlink() => fs::rename(latest, with_suffix(latest, ".old"))?,
+        Ok(_) => return Ok(()),
+        Err(_) => {}
+    }
+    symlink(recording, latest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_spelled_so_that_names_sort() {
+        let at = |seconds| timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "19700101T000000Z");
+        assert_eq!(at(951_782_400), "20000229T000000Z");
+        assert_eq!(at(1_795_528_799), "20261124T095959Z");
+    }
+
+    #[test]
+    fn only_our_own_files_are_replaced() {
+        let folder = std::env::temp_dir().join(format!("sigspy-output-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("x.svg");
+        fs::write(&path, "a letter").unwrap();
+        assert!(matches!(create(&path, false), Err(Error::Exists(_))));
+        assert!(create(&path, true).is_ok());
+        fs::write(&path, format!("<svg></svg>{SVG_MARK}")).unwrap();
+        assert!(create(&path, false).is_ok());
+        assert!(is_ours(&folder.join("x.svg.old")));
+        assert!(create(&folder, false).is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

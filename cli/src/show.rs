@@ -1,0 +1,133 @@
+//! `sigspy flamegraph`, `report` and `export`: recordings for people and other programs.
+
+use std::io::{BufWriter, Write, stdout};
+use std::path::{Path, PathBuf};
+
+use sigspy_model::{Profile, Symbols};
+use sigspy_report::{self as report, FlameOptions, FoldedOptions, TextOptions, Unit};
+
+use crate::args::{self, Export, Flamegraph, Format, Input, Report};
+use crate::error::Error;
+use crate::{message, output, record};
+
+const STDOUT: &str = "-";
+
+/// Runs `sigspy flamegraph`.
+pub fn flamegraph(arguments: Flamegraph) -> Result<u8, Error> {
+    let path = arguments.output.unwrap_or_else(|| "flamegraph.svg".into());
+    let mut sink = Sink::create(&path, arguments.sampling.force)?;
+    let (profile, exit_code) = match arguments.input {
+        Some(input) => (sigspy_collector::read(&input)?, 0),
+        None => {
+            let recorded = record::record(&arguments.sampling, None, arguments.command)?;
+            if let Some(diagnosis) = recorded.diagnosis {
+                sink.give_up();
+                return Err(Error::NoSamples(diagnosis));
+            }
+            (recorded.profile, recorded.exit_code)
+        }
+    };
+    let symbols = symbolize(&profile);
+    let options =
+        FlameOptions { title: arguments.title, subtitle: None, threads: arguments.threads };
+    if let Err(error) = report::flamegraph(&profile, &symbols, &options, &mut sink) {
+        sink.give_up();
+        return Err(error.into());
+    }
+    sink.finish(output::SVG_MARK)?;
+    if path != Path::new(STDOUT) {
+        message::note(&format!("wrote {}", path.display()));
+    }
+    Ok(exit_code)
+}
+
+/// Runs `sigspy report`.
+pub fn text(arguments: Report) -> Result<u8, Error> {
+    let profile = read(arguments.input)?;
+    let symbols = symbolize(&profile);
+    let options = TextOptions {
+        limit: arguments.limit,
+        least_share: arguments.percent_limit / 100.0,
+        ..TextOptions::default()
+    };
+    let mut sink = Sink::create(Path::new(STDOUT), false)?;
+    report::text(&profile, &symbols, &options, &mut sink)?;
+    sink.finish("")?;
+    Ok(0)
+}
+
+/// Runs `sigspy export`.
+pub fn export(arguments: Export) -> Result<u8, Error> {
+    let profile = read(arguments.input)?;
+    let mut sink = Sink::create(&arguments.output, arguments.force)?;
+    let symbols = symbolize(&profile);
+    let unit = match arguments.unit {
+        args::Unit::Ticks => Unit::Ticks,
+        args::Unit::Us => Unit::Microseconds,
+    };
+    let options = FoldedOptions { unit, threads: arguments.threads };
+    match arguments.format {
+        Format::Folded => report::folded(&profile, &symbols, &options, &mut sink)?,
+    }
+    sink.finish("")?;
+    Ok(0)
+}
+
+fn read(input: Input) -> Result<Profile, Error> {
+    let path = match input.file.or(input.input) {
+        Some(path) => path,
+        None if Path::new(output::LATEST).exists() => output::LATEST.into(),
+        None => return Err(Error::NoRecording),
+    };
+    Ok(sigspy_collector::read(&path)?)
+}
+
+fn symbolize(profile: &Profile) -> Symbols {
+    let bar = message::progress("reading symbols");
+    let symbolized =
+        sigspy_symbolizer::symbolize(&profile.modules, &profile.locations, &|done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        });
+    bar.finish_and_clear();
+    symbolized.symbols
+}
+
+/// Standard output, or a file that is removed again if nothing becomes of it.
+struct Sink {
+    out: BufWriter<Box<dyn Write>>,
+    path: Option<PathBuf>,
+}
+
+impl Sink {
+    fn create(path: &Path, force: bool) -> Result<Self, Error> {
+        if path == Path::new(STDOUT) {
+            return Ok(Self { out: BufWriter::new(Box::new(stdout())), path: None });
+        }
+        let file = output::create(path, force)?;
+        Ok(Self { out: BufWriter::new(Box::new(file)), path: Some(path.into()) })
+    }
+
+    /// Writes `end` and what is still buffered.
+    fn finish(mut self, end: &str) -> Result<(), Error> {
+        let written = self.out.write_all(end.as_bytes()).and_then(|()| self.out.flush());
+        written.map_err(|error| Error::Create(self.path.unwrap_or_else(|| STDOUT.into()), error))
+    }
+
+    /// Removes the file.
+    fn give_up(self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path); // the reason for giving up is what matters
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}

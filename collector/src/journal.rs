@@ -1,0 +1,97 @@
+//! What happened, on its way into the recording: events, with a number for each process,
+//! thread, module, location and stack. Equal locations and stacks are written once.
+
+use std::collections::HashMap;
+
+use sigspy_model::StackKind;
+
+use crate::recording::{Event, event};
+
+/// Events that wait to be written, and what was numbered so far.
+#[derive(Default)]
+pub struct Journal {
+    pub events: Vec<Event>,
+    processes: u32,
+    threads: u32,
+    locations: HashMap<(Option<u32>, u64), u32>,
+    stacks: HashMap<(u8, Vec<u32>), u32>,
+    /// CLOCK_MONOTONIC at the start, ns.
+    started_ns: u64,
+}
+
+/// A part of the weight of a record, or of time without one.
+#[derive(Clone, Copy, Debug)]
+pub struct Weight {
+    /// CLOCK_MONOTONIC, ns.
+    pub time_ns: u64,
+    pub ns: u64,
+    pub ticks: u32,
+}
+
+impl Journal {
+    pub fn new(started_ns: u64) -> Self {
+        Self { started_ns, ..Self::default() }
+    }
+
+    /// A new process, or what one became by exec.
+    pub fn process(&mut self, pid: u32, name: String) -> u32 {
+        let id = self.processes;
+        self.processes += 1;
+        self.events.push(Event::Process { id, pid, name });
+        id
+    }
+
+    /// A new thread.
+    pub fn thread(&mut self, process: u32, tid: u32, name: String) -> u32 {
+        let id = self.threads;
+        self.threads += 1;
+        self.events.push(Event::Thread { id, process, tid, name });
+        id
+    }
+
+    /// A location: relative address with a module, runtime address without.
+    pub fn location(&mut self, module: Option<u32>, address: u64) -> u32 {
+        let id = self.locations.len() as u32;
+        *self.locations.entry((module, address)).or_insert_with(|| {
+            self.events.push(Event::Location { id, module, address });
+            id
+        })
+    }
+
+    /// A stack, leaf first.
+    pub fn stack(&mut self, kind: StackKind, locations: &[u32]) -> u32 {
+        let id = self.stacks.len() as u32;
+        let kind = event::kind_number(kind);
+        *self.stacks.entry((kind, locations.to_vec())).or_insert_with(|| {
+            self.events.push(Event::Stack { id, kind, locations: locations.to_vec() });
+            id
+        })
+    }
+
+    /// A sample, or time without one.
+    pub fn sample(&mut self, thread: u32, stack: u32, weight: Weight) {
+        let time_ns = weight.time_ns.saturating_sub(self.started_ns);
+        let (weight_ns, ticks) = (weight.ns, weight.ticks);
+        self.events.push(Event::Sample { time_ns, thread, stack, weight_ns, ticks });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigspy_model::Stop;
+
+    #[test]
+    fn equal_things_are_written_once() {
+        let mut journal = Journal::default();
+        let first = journal.location(Some(1), 16);
+        assert_eq!(journal.location(Some(1), 16), first);
+        let other = journal.location(None, 16);
+        assert_ne!(first, other);
+        let whole = StackKind::Walked(Stop::End);
+        let stack = journal.stack(whole, &[first, other]);
+        assert_eq!(journal.stack(whole, &[first, other]), stack);
+        assert_ne!(journal.stack(StackKind::Lost, &[]), stack);
+        assert_eq!(journal.events.len(), 4);
+    }
+}

@@ -1,0 +1,10 @@
+//! The recording: an append-only file of checksummed, compressed chunks, readable after a cut
+//! at any byte.
+
+pub mod chunk;
+pub mod event;
+pub mod reader;
+pub mod writer;
+
+pub use event::{Event, MetaEvent};
+pub use writer::Writer;

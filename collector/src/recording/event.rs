@@ -1,0 +1,139 @@
+//! What a recording says, one event after another.
+//!
+//! Modules, locations, stacks, threads and processes get a number when they are first met and
+//! are referred to by it. The numbers are written out, so that a hole in the file costs the
+//! definitions that were in it and no others. A definition that comes again replaces the first.
+
+use serde::{Deserialize, Serialize};
+use sigspy_model::{Clock, Meta, StackKind, Stop};
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    Meta(MetaEvent),
+    /// A process, or what it became by exec.
+    Process {
+        id: u32,
+        pid: u32,
+        name: String,
+    },
+    /// CPU time charged to the process so far, ns.
+    ProcessCpu {
+        process: u32,
+        cpu_ns: u64,
+    },
+    Thread {
+        id: u32,
+        process: u32,
+        tid: u32,
+        name: String,
+    },
+    /// `image`: for modules that are no file, compressed with the rest of the chunk.
+    Module {
+        id: u32,
+        path: String,
+        build_id: Option<Vec<u8>>,
+        image: Option<Vec<u8>>,
+    },
+    Location {
+        id: u32,
+        module: Option<u32>,
+        address: u64,
+    },
+    /// `kind`: see [`kind_number`]. Leaf first.
+    Stack {
+        id: u32,
+        kind: u8,
+        locations: Vec<u32>,
+    },
+    /// `time_ns`: since [`MetaEvent::started_monotonic_ns`].
+    Sample {
+        time_ns: u64,
+        thread: u32,
+        stack: u32,
+        weight_ns: u64,
+        ticks: u32,
+    },
+    Defects {
+        unbalanced_ticks: u64,
+        bad_records: u64,
+    },
+    NotProfiled {
+        pid: u32,
+        reason: String,
+    },
+    /// The recording is complete.
+    End,
+}
+
+/// [`Meta`], as written: at the start, twice, and once more at the end, when all is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetaEvent {
+    pub argv: Vec<String>,
+    pub host: String,
+    pub kernel: String,
+    pub version: String,
+    pub git_revision: Option<String>,
+    pub started_unix_s: u64,
+    pub started_monotonic_ns: u64,
+    pub duration_ns: u64,
+    pub process_clock: bool,
+    pub period_ns: u64,
+    pub exit_code: Option<i32>,
+}
+
+impl From<MetaEvent> for Meta {
+    fn from(meta: MetaEvent) -> Self {
+        Self {
+            argv: meta.argv,
+            host: meta.host,
+            kernel: meta.kernel,
+            version: meta.version,
+            git_revision: meta.git_revision,
+            started_unix_s: meta.started_unix_s,
+            duration_ns: meta.duration_ns,
+            clock: if meta.process_clock { Clock::Process } else { Clock::Thread },
+            // A recorder writes no zero; whoever divides by a period shall not have to ask.
+            period_ns: meta.period_ns.max(1),
+            exit_code: meta.exit_code,
+        }
+    }
+}
+
+const STOPS: [Stop; 6] =
+    [Stop::End, Stop::NoTable, Stop::BadRule, Stop::OutOfStack, Stop::Truncated, Stop::Stale];
+const WITHOUT_FRAMES: [StackKind; 3] = [StackKind::Lost, StackKind::Blocked, StackKind::Unsampled];
+/// Numbers of kinds without frames begin here.
+const FIRST_WITHOUT_FRAMES: u8 = 128;
+
+/// A kind of stack as a number in a file.
+pub fn kind_number(kind: StackKind) -> u8 {
+    let place = |found: Option<usize>| found.unwrap_or(0) as u8;
+    match kind {
+        StackKind::Walked(stop) => place(STOPS.iter().position(|&one| one == stop)),
+        _ => FIRST_WITHOUT_FRAMES + place(WITHOUT_FRAMES.iter().position(|&one| one == kind)),
+    }
+}
+
+/// The inverse of [`kind_number`].
+pub fn kind_of(number: u8) -> Option<StackKind> {
+    match number.checked_sub(FIRST_WITHOUT_FRAMES) {
+        None => STOPS.get(number as usize).map(|&stop| StackKind::Walked(stop)),
+        Some(place) => WITHOUT_FRAMES.get(place as usize).copied(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_survive_the_trip() {
+        let kinds = STOPS.map(StackKind::Walked).into_iter().chain(WITHOUT_FRAMES);
+        for kind in kinds {
+            assert_eq!(kind_of(kind_number(kind)), Some(kind));
+        }
+        assert_eq!(kind_of(17), None);
+        assert_eq!(kind_of(255), None);
+    }
+}

@@ -1,0 +1,292 @@
+//! Reads a recording, whatever is left of it, as a profile.
+//!
+//! The file is untrusted: every number is checked, nothing is allocated because a number says
+//! so beyond [`MAX_RAW`](super::chunk::MAX_RAW), and what makes no sense is left out and counted.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+use sigspy_model::{
+    Accounting, BuildId, Location, LocationId, Module, ModuleId, Process, ProcessId, Profile,
+    Sample, Shortfall, Stack, StackId, StackKind, Thread, ThreadId,
+};
+
+use super::chunk::{self, Chunks, FILE_HEADER, Kind};
+use super::event::{Event, MetaEvent, kind_of};
+use crate::Error;
+
+/// Reads the recording at `path`. A damaged one is read as far as it goes; the profile's
+/// shortfalls say what is missing.
+pub fn read(path: &Path) -> Result<Profile, Error> {
+    let unreadable = |error| Error::OpenRecording(path.into(), error);
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Error::NotARecording(path.into()));
+    }
+    let bytes = read_all(&file, metadata.len()).map_err(unreadable)?;
+    parse(&bytes).map_err(|problem| match problem {
+        Problem::Foreign => Error::NotARecording(path.into()),
+        Problem::Empty => Error::EmptyRecording(path.into()),
+        Problem::OtherVersion(version) => Error::OtherVersion(path.into(), version),
+    })
+}
+
+/// A copy, not a mapping: a file that shrinks while it is read would kill us with SIGBUS.
+fn read_all(mut file: &File, length: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    std::io::Read::read_to_end(&mut file, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Why bytes are no recording at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    Foreign,
+    /// It ends before it says what was recorded.
+    Empty,
+    OtherVersion(u32),
+}
+
+/// The profile in the bytes of a recording.
+pub fn parse(file: &[u8]) -> Result<Profile, Problem> {
+    match chunk::kind(file) {
+        Kind::Ours => {}
+        Kind::Foreign if file.is_empty() => return Err(Problem::Empty),
+        Kind::Foreign => return Err(Problem::Foreign),
+        Kind::OtherVersion(version) => return Err(Problem::OtherVersion(version)),
+    }
+    let mut chunks = Chunks::new(file.get(FILE_HEADER..).unwrap_or_default());
+    let mut builder = Builder::default();
+    for raw in chunks.by_ref() {
+        let mut rest = raw.as_slice();
+        while let Ok((event, behind)) = postcard::take_from_bytes::<Event>(rest) {
+            builder.add(event);
+            rest = behind;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        builder.unread_bytes += rest.len() as u64;
+    }
+    builder.finish(chunks.damaged, chunks.cut).ok_or(Problem::Empty)
+}
+
+/// Values that the file refers to by number.
+struct Numbered<T> {
+    values: Vec<T>,
+    places: HashMap<u32, u32>,
+}
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T> Numbered<T> {
+    /// Enters a value; a second one with the same number replaces the first.
+    fn define(&mut self, id: u32, value: T) {
+        match self.places.get(&id) {
+            Some(&place) => self.values[place as usize] = value,
+            None => {
+                let place = self.push(value);
+                self.places.insert(id, place);
+            }
+        }
+    }
+
+    /// Enters a value that has no number in the file.
+    fn push(&mut self, value: T) -> u32 {
+        self.values.push(value);
+        self.values.len() as u32 - 1
+    }
+
+    fn place(&self, id: u32) -> Option<u32> {
+        self.places.get(&id).copied()
+    }
+
+    /// The place of a value, made up if its definition is lost.
+    fn place_or(&mut self, id: u32, lost: impl FnOnce() -> T) -> u32 {
+        if let Some(place) = self.place(id) {
+            return place;
+        }
+        let place = self.push(lost());
+        self.places.insert(id, place);
+        place
+    }
+}
+
+/// What the events so far amount to.
+#[derive(Default)]
+struct Builder {
+    meta: Option<MetaEvent>,
+    ended: bool,
+    unread_bytes: u64,
+    last_ns: u64,
+    processes: Numbered<Process>,
+    threads: Numbered<Thread>,
+    modules: Numbered<Module>,
+    locations: Numbered<Location>,
+    stacks: Numbered<Stack>,
+    frameless: HashMap<StackKind, StackId>,
+    samples: Vec<Sample>,
+    unbalanced_ticks: u64,
+    bad_records: u64,
+    shortfalls: Vec<Shortfall>,
+}
+
+const UNKNOWN: &str = "[unknown]";
+/// Stands for the process of threads whose definition is lost.
+const LOST_PROCESS: u32 = u32::MAX;
+
+impl Builder {
+    fn add(&mut self, event: Event) {
+        match event {
+            Event::Meta(meta) => self.meta = Some(meta),
+            Event::Process { id, pid, name } => {
+                self.processes.define(id, Process { pid, name, cpu_ns: None });
+            }
+            Event::ProcessCpu { process, cpu_ns } => {
+                let ProcessId(place) = self.process(process);
+                self.processes.values[place as usize].cpu_ns = Some(cpu_ns);
+            }
+            Event::Thread { id, process, tid, name } => {
+                let process = self.process(process);
+                self.threads.define(id, Thread { process, tid, name });
+            }
+            Event::Module { id, path, build_id, image } => {
+                self.modules.define(id, Module { path, build_id: build_id.map(BuildId), image });
+            }
+            Event::Location { id, module, address } => {
+                // Without its module a location is an address in no module.
+                let module = module.and_then(|id| self.modules.place(id)).map(ModuleId);
+                self.locations.define(id, Location { module, address });
+            }
+            Event::Stack { id, kind, locations } => self.add_stack(id, kind, &locations),
+            Event::Sample { time_ns, thread, stack, weight_ns, ticks } => {
+                let (thread, stack) = (self.thread(thread), self.stack(stack));
+                self.samples.push(Sample { time_ns, thread, stack, weight_ns, ticks });
+                self.last_ns = self.last_ns.max(time_ns);
+            }
+            Event::Defects { unbalanced_ticks, bad_records } => {
+                self.unbalanced_ticks = self.unbalanced_ticks.saturating_add(unbalanced_ticks);
+                self.bad_records = self.bad_records.saturating_add(bad_records);
+            }
+            Event::NotProfiled { pid, reason } => {
+                self.shortfalls.push(Shortfall::NotProfiled { pid, reason });
+            }
+            Event::End => self.ended = true,
+        }
+    }
+
+    fn add_stack(&mut self, id: u32, kind: u8, locations: &[u32]) {
+        let place = |&id: &u32| self.locations.place(id).map(LocationId);
+        let locations = locations.iter().map(place).collect();
+        if let (Some(kind), Some(locations)) = (kind_of(kind), locations) {
+            self.stacks.define(id, Stack { kind, locations });
+        }
+    }
+
+    fn process(&mut self, id: u32) -> ProcessId {
+        let lost = || Process { pid: 0, name: UNKNOWN.into(), cpu_ns: None };
+        ProcessId(self.processes.place_or(id, lost))
+    }
+
+    fn thread(&mut self, id: u32) -> ThreadId {
+        if let Some(place) = self.threads.place(id) {
+            return ThreadId(place);
+        }
+        let process = self.process(LOST_PROCESS);
+        ThreadId(self.threads.place_or(id, || Thread { process, tid: 0, name: UNKNOWN.into() }))
+    }
+
+    /// A stack whose definition is lost is lost itself; its weight is not.
+    fn stack(&mut self, id: u32) -> StackId {
+        match self.stacks.place(id) {
+            Some(place) => StackId(place),
+            None => self.frameless(StackKind::Lost),
+        }
+    }
+
+    fn frameless(&mut self, kind: StackKind) -> StackId {
+        let stacks = &mut self.stacks;
+        let new = || StackId(stacks.push(Stack { kind, locations: Vec::new() }));
+        *self.frameless.entry(kind).or_insert_with(new)
+    }
+
+    fn finish(mut self, damaged: u64, cut: u64) -> Option<Profile> {
+        let meta = self.meta.take()?;
+        self.add_unsampled_time();
+        let bytes = damaged + self.unread_bytes + if self.ended { cut } else { 0 };
+        if bytes > 0 {
+            self.shortfalls.push(Shortfall::Damaged { bytes });
+        }
+        if !self.ended {
+            self.shortfalls.push(Shortfall::CutShort);
+        }
+        let accounting = self.accounting();
+        let duration_ns = meta.duration_ns.max(self.last_ns);
+        let meta = MetaEvent { duration_ns, ..meta }.into();
+        Some(Profile {
+            meta,
+            processes: self.processes.values,
+            threads: self.threads.values,
+            modules: self.modules.values,
+            locations: self.locations.values,
+            stacks: self.stacks.values,
+            samples: self.samples,
+            accounting,
+            shortfalls: self.shortfalls,
+        })
+    }
+
+    /// CPU time of each process that no sample stands for, as one sample of its main thread.
+    fn add_unsampled_time(&mut self) {
+        let mut sampled = vec![0u64; self.processes.values.len()];
+        for sample in &self.samples {
+            let ProcessId(process) = self.threads.values[sample.thread.0 as usize].process;
+            let sum = &mut sampled[process as usize];
+            *sum = sum.saturating_add(sample.weight_ns);
+        }
+        for (place, sampled) in (0..).zip(sampled) {
+            let cpu_ns = self.processes.values[place as usize].cpu_ns.unwrap_or(0);
+            let weight_ns = cpu_ns.saturating_sub(sampled);
+            if weight_ns == 0 {
+                continue;
+            }
+            let thread = self.main_thread(ProcessId(place));
+            let stack = self.frameless(StackKind::Unsampled);
+            let time_ns = self.last_ns;
+            self.samples.push(Sample { time_ns, thread, stack, weight_ns, ticks: 0 });
+        }
+    }
+
+    fn main_thread(&mut self, process: ProcessId) -> ThreadId {
+        let Process { pid, name, .. } = self.processes.values[process.0 as usize].clone();
+        let is_main = |thread: &Thread| thread.process == process && thread.tid == pid;
+        ThreadId(match self.threads.values.iter().position(is_main) {
+            Some(place) => place as u32,
+            None => self.threads.push(Thread { process, tid: pid, name }),
+        })
+    }
+
+    fn accounting(&self) -> Accounting {
+        let weight_of = |wanted: fn(StackKind) -> bool| {
+            let kind = |sample: &Sample| self.stacks.values[sample.stack.0 as usize].kind;
+            let weights = self.samples.iter().filter(|sample| wanted(kind(sample)));
+            weights.fold(0u64, |sum, sample| sum.saturating_add(sample.weight_ns))
+        };
+        let known = self.processes.values.iter().filter_map(|process| process.cpu_ns);
+        Accounting {
+            cpu_ns: known.reduce(u64::saturating_add),
+            recorded_ns: weight_of(|kind| matches!(kind, StackKind::Walked(_))),
+            lost_ns: weight_of(|kind| kind == StackKind::Lost),
+            blocked_ns: weight_of(|kind| kind == StackKind::Blocked),
+            unsampled_ns: weight_of(|kind| kind == StackKind::Unsampled),
+            unbalanced_ticks: self.unbalanced_ticks,
+            bad_records: self.bad_records,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Writes a recording, chunk by chunk, as it goes.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use super::chunk::{self, MAX_RAW};
+use super::event::{Event, MetaEvent};
+
+/// A chunk is written when it has so many bytes,
+const ENOUGH: usize = 64 << 10;
+/// or when its first event is so old.
+const OLD_ENOUGH: Duration = Duration::from_millis(250);
+
+/// Appends events to a file.
+pub struct Writer<W> {
+    file: W,
+    raw: Vec<u8>,
+    oldest: Option<Instant>,
+    meta: MetaEvent,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes the header and, so that one bad chunk does not cost it, `meta` twice.
+    pub fn start(mut file: W, meta: MetaEvent) -> io::Result<Self> {
+        file.write_all(&chunk::file_header())?;
+        let mut writer = Self { file, raw: Vec::new(), oldest: None, meta };
+        for _ in 0..2 {
+            writer.push(&Event::Meta(writer.meta.clone()))?;
+            writer.flush()?;
+        }
+        Ok(writer)
+    }
+
+    /// Adds one event. Written at once, or within a quarter of a second if [`Writer::tick`] is
+    /// called that often.
+    pub fn push(&mut self, event: &Event) -> io::Result<()> {
+        let before = self.raw.len();
+        postcard::to_io(event, &mut self.raw).map_err(io::Error::other)?;
+        if self.raw.len() > MAX_RAW {
+            // Only what comes in one piece can be that long: the image of a huge module.
+            self.raw.truncate(before);
+            return Ok(());
+        }
+        self.oldest.get_or_insert_with(Instant::now);
+        if self.raw.len() >= ENOUGH { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes a chunk that has waited long enough.
+    pub fn tick(&mut self) -> io::Result<()> {
+        let old = self.oldest.is_some_and(|oldest| oldest.elapsed() >= OLD_ENOUGH);
+        if old { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.raw.is_empty() {
+            self.file.write_all(&chunk::encode(&self.raw))?;
+        }
+        self.raw.clear();
+        self.oldest = None;
+        Ok(())
+    }
+
+    /// Completes the recording.
+    pub fn finish(mut self, duration_ns: u64, exit_code: Option<i32>) -> io::Result<W> {
+        let meta = MetaEvent { duration_ns, exit_code, ..self.meta.clone() };
+        self.push(&Event::Meta(meta))?;
+        self.push(&Event::End)?;
+        self.flush()?;
+        self.file.flush()?;
+        Ok(self.file)
+    }
+}

@@ -1,0 +1,173 @@
+//! Samples as paths: names of frames, root first, and the time spent there.
+//!
+//! All formats show the same frames, and this is where they come from:
+//! ```text
+//! process name          when there are several processes
+//! thread                when asked for: name-pid/tid
+//! [incomplete: reason]  when the stack is not whole
+//! frames                root first, inlined functions expanded
+//! ```
+//! Time without a stack has one frame in place of the last two: `[lost]`, `[SIGPROF blocked]` or
+//! `[unsampled]`.
+
+use std::collections::HashMap;
+
+use sigspy_model::{LocationId, Process, Profile, Sample, Stack, StackKind, Stop, Symbols, Thread};
+
+use crate::names::{NameId, Names};
+
+/// Frames of time without a stack.
+pub const LOST: &str = "[lost]";
+pub const BLOCKED: &str = "[SIGPROF blocked]";
+pub const UNSAMPLED: &str = "[unsampled]";
+pub const STACKLESS: [&str; 3] = [LOST, BLOCKED, UNSAMPLED];
+
+/// First frames of stacks that are not whole.
+pub const INCOMPLETE: [&str; 5] = [
+    "[incomplete: no unwind table]",
+    "[incomplete: unwind rule]",
+    "[incomplete: outside of the stack]",
+    "[incomplete: deeper than 1024 frames]",
+    "[incomplete: modules changed]",
+];
+
+/// What stands before the frames of a stack.
+#[derive(Clone, Copy)]
+pub struct Roots {
+    pub processes: bool,
+    pub threads: bool,
+}
+
+impl Roots {
+    pub const NONE: Self = Self { processes: false, threads: false };
+
+    /// Processes where there are several, threads on request.
+    pub fn of(profile: &Profile, threads: bool) -> Self {
+        Self { processes: profile.processes.len() > 1, threads }
+    }
+}
+
+/// What all samples on one path add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub cpu_ns: u64,
+    pub ticks: u64,
+}
+
+impl Load {
+    fn add(&mut self, sample: &Sample) {
+        self.cpu_ns += sample.weight_ns;
+        self.ticks += u64::from(sample.ticks);
+    }
+}
+
+/// All samples of a profile, by path.
+pub struct Paths<'a> {
+    pub names: Names<'a>,
+    /// Each path once, none empty, sorted frame by frame as text.
+    pub loads: Vec<(Box<[NameId]>, Load)>,
+}
+
+impl<'a> Paths<'a> {
+    pub fn new(profile: &'a Profile, symbols: &'a Symbols, roots: Roots) -> Self {
+        let mut frames = Frames::new(profile, symbols, roots);
+        let mut loads: HashMap<Box<[NameId]>, Load> = HashMap::new();
+        let mut path = Vec::new();
+        for sample in &profile.samples {
+            frames.path(sample, profile.stack(sample.stack), &mut path);
+            match loads.get_mut(path.as_slice()) {
+                Some(load) => load.add(sample),
+                None => loads.entry(path.as_slice().into()).or_default().add(sample),
+            }
+        }
+        let mut loads: Vec<_> = loads.into_iter().collect();
+        let ranks = frames.names.ranks();
+        let rank = |name: &NameId| ranks[name.index()];
+        loads.sort_unstable_by(|(a, _), (b, _)| a.iter().map(rank).cmp(b.iter().map(rank)));
+        Self { names: frames.names, loads }
+    }
+
+    pub fn total_ns(&self) -> u64 {
+        self.loads.iter().map(|(_, load)| load.cpu_ns).sum()
+    }
+}
+
+/// The frames of threads and of locations, looked up once.
+struct Frames<'a> {
+    names: Names<'a>,
+    /// By thread: process and thread, as far as they are wanted.
+    roots: Vec<Vec<NameId>>,
+    /// By location, outermost function first.
+    locations: Vec<Vec<NameId>>,
+}
+
+impl<'a> Frames<'a> {
+    fn new(profile: &'a Profile, symbols: &'a Symbols, roots: Roots) -> Self {
+        let mut names = Names::default();
+        let root = |thread| root(&mut names, profile, thread, roots);
+        let roots = profile.threads.iter().map(root).collect();
+        let ids = (0..profile.locations.len()).map(|index| LocationId(index as u32));
+        let locations = ids.map(|id| functions(&mut names, symbols, id)).collect();
+        Self { names, roots, locations }
+    }
+
+    /// Replaces `path` by the frames of a sample.
+    fn path(&mut self, sample: &Sample, stack: &Stack, path: &mut Vec<NameId>) {
+        path.clear();
+        path.extend(&self.roots[sample.thread.0 as usize]);
+        path.extend(marker(stack.kind).map(|marker| self.names.id(marker)));
+        if matches!(stack.kind, StackKind::Walked(_)) {
+            let locations = stack.locations.iter().rev();
+            path.extend(locations.flat_map(|id| &self.locations[id.0 as usize]));
+            if stack.locations.is_empty() {
+                path.push(self.names.unknown());
+            }
+        }
+    }
+}
+
+fn root<'a>(
+    names: &mut Names<'a>,
+    profile: &'a Profile,
+    thread: &'a Thread,
+    roots: Roots,
+) -> Vec<NameId> {
+    let process = profile.process(thread.process);
+    let of_process = roots.processes.then(|| names.id(&process.name));
+    let of_thread = roots.threads.then(|| names.id(thread_name(process, thread)));
+    of_process.into_iter().chain(of_thread).collect()
+}
+
+/// As in the output of `stackcollapse-perf.pl --all`.
+fn thread_name(process: &Process, thread: &Thread) -> String {
+    format!("{}-{}/{}", thread.name, process.pid, thread.tid)
+}
+
+fn functions<'a>(names: &mut Names<'a>, symbols: &'a Symbols, id: LocationId) -> Vec<NameId> {
+    match symbols.frames(id) {
+        [] => vec![names.unknown()],
+        frames => frames.iter().rev().map(|frame| names.id(&frame.function)).collect(),
+    }
+}
+
+/// The frame that stands before the frames of a stack, or in their place.
+fn marker(kind: StackKind) -> Option<&'static str> {
+    match kind {
+        StackKind::Lost => Some(LOST),
+        StackKind::Blocked => Some(BLOCKED),
+        StackKind::Unsampled => Some(UNSAMPLED),
+        StackKind::Walked(stop) => incomplete(stop),
+    }
+}
+
+fn incomplete(stop: Stop) -> Option<&'static str> {
+    let [no_table, bad_rule, out_of_stack, truncated, stale] = INCOMPLETE;
+    match stop {
+        Stop::End => None,
+        Stop::NoTable => Some(no_table),
+        Stop::BadRule => Some(bad_rule),
+        Stop::OutOfStack => Some(out_of_stack),
+        Stop::Truncated => Some(truncated),
+        Stop::Stale => Some(stale),
+    }
+}

@@ -1,0 +1,75 @@
+//! Profiles a program and reads the recording back, all through the command line.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::{Folded, Outcome, TempDir, run, sigspy};
+
+/// A run of `sigspy record`, and the recording that it left.
+pub struct Recorded {
+    pub outcome: Outcome,
+    pub path: PathBuf,
+    folder: Arc<TempDir>,
+}
+
+/// Profiles a program at the default rate.
+pub fn record<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Recorded {
+    record_with(&[], command)
+}
+
+/// Profiles a program at `hz`.
+pub fn record_at<S: AsRef<OsStr>>(hz: u32, command: impl IntoIterator<Item = S>) -> Recorded {
+    record_with(&["-F", &hz.to_string()], command)
+}
+
+fn record_with<S: AsRef<OsStr>>(
+    options: &[&str],
+    command: impl IntoIterator<Item = S>,
+) -> Recorded {
+    let folder = Arc::new(TempDir::new());
+    let path = folder.join("recording.sigspy");
+    let mut sigspy = Command::new(sigspy());
+    sigspy.arg("record").args(options).arg("-o").arg(&path).arg("--").args(command);
+    Recorded { outcome: run(&mut sigspy), path, folder }
+}
+
+impl Recorded {
+    /// Fails unless sigspy passed on the exit status `code` and had nothing to complain about.
+    pub fn expect(self, code: i32) -> Self {
+        Self { outcome: self.outcome.expect(code), ..self }
+    }
+
+    /// The stacks and their weights in nanoseconds, rounded to microseconds.
+    pub fn folded(&self) -> Folded {
+        self.export(&[])
+    }
+
+    /// As [`Self::folded`], with `NAME-PID/TID` in front of each stack.
+    pub fn folded_by_thread(&self) -> Folded {
+        self.export(&["--threads"])
+    }
+
+    fn export(&self, options: &[&str]) -> Folded {
+        let outcome = run(export(&self.path).args(options)).expect(0);
+        Folded::parse(&outcome.text(), 1000).unwrap_or_else(|error| panic!("{error} in\n{outcome}"))
+    }
+
+    /// The text of `sigspy report`.
+    pub fn report(&self) -> String {
+        run(Command::new(sigspy()).arg("report").arg("-i").arg(&self.path)).expect(0).text()
+    }
+
+    /// A folder that lives as long as the recording.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// The command that exports a recording as folded stacks in microseconds.
+pub fn export(recording: &Path) -> Command {
+    let mut command = Command::new(sigspy());
+    command.args(["export", "--format", "folded", "--unit", "us", "-i"]).arg(recording);
+    command
+}

@@ -1,0 +1,207 @@
+//! One frame of a walk, and the ways to leave it for its caller.
+
+use crate::arch;
+use crate::rule::{Kind, ReturnAddress, Rule, Saved};
+use crate::walk::{EXACT, Found, Memory, Modules, Registers, Stop, find};
+
+/// A function that has not returned yet.
+pub struct Frame {
+    pc: u64,
+    /// Interrupted at `pc`; otherwise `pc` is where it goes on after a call.
+    exact: bool,
+    general: [u64; 16],
+    /// Bit n: `general[n]` has the value that it has in this function.
+    known: u16,
+}
+
+const ALL: u16 = 0xffff;
+
+impl Frame {
+    pub fn interrupted(registers: &Registers) -> Self {
+        Self { pc: registers.pc, exact: true, general: registers.general, known: ALL }
+    }
+
+    pub fn pc(&self) -> u64 {
+        self.pc
+    }
+
+    /// For the caller of `walk`.
+    pub fn word(&self) -> u64 {
+        if self.exact { self.pc | EXACT } else { self.pc }
+    }
+
+    /// A call may be the last instruction of its function.
+    pub fn lookup_pc(&self) -> u64 {
+        if self.exact { self.pc } else { self.pc.wrapping_sub(1) }
+    }
+
+    /// Leaves by a rule that has a CFA.
+    pub fn leave(
+        &mut self,
+        rule: &Rule,
+        modules: &mut impl Modules,
+        memory: &mut impl Memory,
+    ) -> Result<(), Stop> {
+        let Some(base) = self.register(rule.register) else {
+            return self.leave_by_frame_pointer(modules, memory);
+        };
+        let cfa = self.cfa(rule, base, memory)?;
+        let return_address = match rule.return_address {
+            ReturnAddress::BelowCfa => read(cfa.wrapping_sub(arch::RETURN_ADDRESS), memory)?,
+            ReturnAddress::Register(number) => self.register(number).ok_or(Stop::BadRule)?,
+        };
+        let rbp = self.saved(arch::RBP, rule.rbp, cfa, memory)?;
+        let rbx = self.saved(arch::RBX, rule.rbx, cfa, memory)?;
+        self.go_to_caller(return_address, cfa)?;
+        self.set(arch::RBP, rbp);
+        self.set(arch::RBX, rbx);
+        Ok(())
+    }
+
+    /// The CFA must lie above everything that the function has on the stack.
+    fn cfa(&self, rule: &Rule, base: u64, memory: &mut impl Memory) -> Result<u64, Stop> {
+        let address = base.wrapping_add_signed(rule.offset.into());
+        let cfa = match rule.kind {
+            Kind::Plt => address.wrapping_add(arch::pushed_by_plt(self.pc, rule.second)),
+            Kind::Deref => read(address, memory)?.wrapping_add_signed(rule.second.into()),
+            _ => address,
+        };
+        let grows = if self.exact { cfa >= self.sp() } else { cfa > self.sp() };
+        if grows && cfa.is_multiple_of(8) { Ok(cfa) } else { Err(Stop::BadRule) }
+    }
+
+    fn saved(
+        &self,
+        register: u8,
+        saved: Saved,
+        cfa: u64,
+        memory: &mut impl Memory,
+    ) -> Result<Option<u64>, Stop> {
+        let (base, words) = match saved {
+            Saved::Kept => return Ok(self.register(register)),
+            Saved::Lost => return Ok(None),
+            Saved::At(words) => (Some(cfa), words),
+            Saved::BesideRbp(words) => (self.register(arch::RBP), words),
+        };
+        let Some(base) = base else { return Ok(None) };
+        read(base.wrapping_add_signed(i64::from(words).wrapping_mul(8)), memory).map(Some)
+    }
+
+    /// Leaves a signal handler for what it interrupted, maybe on another stack.
+    pub fn leave_handler(&mut self, memory: &mut impl Memory) -> Result<(), Stop> {
+        let (general, pc) =
+            arch::interrupted_registers(self.sp(), memory).ok_or(Stop::OutOfStack)?;
+        *self = Self::interrupted(&Registers { general, pc });
+        Ok(())
+    }
+
+    /// Leaves code of a module that has no call frame information there. That is mostly a few
+    /// instructions of hand-written assembly: when interrupted in it, the return address is
+    /// still on top of the stack, or else there is a frame pointer.
+    pub fn leave_gap(
+        &mut self,
+        modules: &mut impl Modules,
+        memory: &mut impl Memory,
+    ) -> Result<(), Stop> {
+        let top = if self.exact { memory.word(self.sp()) } else { None };
+        match top {
+            Some(return_address) if returns_to_known_code(return_address, modules) => {
+                self.go_to_caller(return_address, self.sp().wrapping_add(arch::RETURN_ADDRESS))
+            }
+            _ => self.leave_by_frame_pointer(modules, memory),
+        }
+    }
+
+    /// Leaves code that no module holds: compiled at run time.
+    pub fn leave_unknown_code(
+        &mut self,
+        modules: &mut impl Modules,
+        memory: &mut impl Memory,
+    ) -> Result<(), Stop> {
+        let stop = match self.leave_by_frame_pointer(modules, memory) {
+            Err(stop) if !self.exact => stop,
+            left => return left,
+        };
+        let size = arch::leaving_code(self.pc, memory).ok_or(stop)?;
+        let cfa = self.sp().wrapping_add(size);
+        let return_address = read(cfa.wrapping_sub(arch::RETURN_ADDRESS), memory)?;
+        self.go_to_caller(return_address, cfa)
+    }
+
+    /// Leaves by the frame pointer, if it proves to be one: it points into the stack above, and
+    /// beside it lies a return address into known code, or it points to another one. Zero is
+    /// what the ABI has in the outermost function.
+    pub fn leave_by_frame_pointer(
+        &mut self,
+        modules: &mut impl Modules,
+        memory: &mut impl Memory,
+    ) -> Result<(), Stop> {
+        let frame_pointer = self.register(arch::RBP).ok_or(Stop::NoTable)?;
+        if frame_pointer == 0 {
+            return Err(Stop::End);
+        }
+        if frame_pointer < self.sp() || !frame_pointer.is_multiple_of(8) {
+            return Err(Stop::NoTable);
+        }
+        let of_caller = memory.word(frame_pointer).ok_or(Stop::NoTable)?;
+        let place = frame_pointer.wrapping_add(arch::FRAME_POINTER_TO_RETURN);
+        let return_address = memory.word(place).ok_or(Stop::NoTable)?;
+        let points_up = of_caller > frame_pointer && of_caller.is_multiple_of(8);
+        let proved = returns_to_known_code(return_address, modules)
+            || points_up && arch::may_be_code(return_address) && memory.word(of_caller).is_some();
+        if !proved {
+            return Err(Stop::NoTable);
+        }
+        self.go_to_caller(return_address, frame_pointer.wrapping_add(arch::FRAME_POINTER_TO_CFA))?;
+        self.set(arch::RBP, Some(of_caller));
+        Ok(())
+    }
+
+    /// From here on only what functions keep for their callers is known.
+    fn go_to_caller(&mut self, return_address: u64, cfa: u64) -> Result<(), Stop> {
+        if return_address != 0 && !arch::may_be_code(return_address) {
+            return Err(Stop::BadRule);
+        }
+        self.known &= bit(arch::RBP) | bit(arch::RBX);
+        self.set(arch::RSP, Some(cfa));
+        self.pc = return_address;
+        self.exact = false;
+        Ok(())
+    }
+
+    fn sp(&self) -> u64 {
+        let [_, _, _, _, _, _, _, sp, ..] = self.general;
+        sp
+    }
+
+    fn register(&self, number: u8) -> Option<u64> {
+        let value = self.general.get(usize::from(number)).copied();
+        value.filter(|_| self.known & bit(number) != 0)
+    }
+
+    fn set(&mut self, number: u8, value: Option<u64>) {
+        match (self.general.get_mut(usize::from(number)), value) {
+            (Some(place), Some(value)) => {
+                *place = value;
+                self.known |= bit(number);
+            }
+            _ => self.known &= !bit(number),
+        }
+    }
+}
+
+fn bit(number: u8) -> u16 {
+    1_u16.wrapping_shl(number.into())
+}
+
+fn read(address: u64, memory: &mut impl Memory) -> Result<u64, Stop> {
+    memory.word(address).ok_or(Stop::OutOfStack)
+}
+
+/// Whether `pc` is a return address into code that there is a rule for.
+fn returns_to_known_code(pc: u64, modules: &mut impl Modules) -> bool {
+    match find(pc.wrapping_sub(1), modules) {
+        Found::Rule(rule) => rule.kind != Kind::Gap,
+        Found::NoModule | Found::BadTable => false,
+    }
+}

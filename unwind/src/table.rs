@@ -1,0 +1,116 @@
+//! Reading a table. The bytes come from a file and may be anything: a wrong table gives wrong
+//! rules, and never a panic or a read beyond its bytes.
+
+use crate::rule::{self, Kind, Rule};
+
+pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"SIGU");
+/// Of the format; a table of another version is no table.
+pub(crate) const VERSION: u32 = 1;
+pub(crate) const HEADER: usize = 32;
+pub(crate) const PAGE: u64 = 4096;
+/// Rows name rules with 20 bits.
+pub(crate) const MAX_RULES: usize = 1 << 20;
+
+/// Rules of one module, by relative address.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// Address of the first page.
+    start: u64,
+    /// The first row of each page, and the number of rows.
+    pages: &'a [[u8; 4]],
+    rows: &'a [[u8; 4]],
+    rules: &'a [[u8; rule::SIZE]],
+}
+
+impl<'a> Table<'a> {
+    /// `None`: no table, or one of another version, or shorter than it says. Looks at the header
+    /// only, so that a handler can afford it for every frame. Async-signal-safe.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
+        let ([magic, version, start_low, start_high, pages, rows, rules, zero], _) =
+            header.as_chunks::<4>().0.split_first_chunk::<8>()?;
+        let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
+        if number(magic) != MAGIC || number(version) != VERSION || number(zero) != 0 {
+            return None;
+        }
+        let (pages, rest) = split(rest, 4, u64::from(number(pages)).wrapping_add(1))?;
+        let (rows, rest) = split(rest, 4, number(rows).into())?;
+        let (rules, _) = split(rest, rule::SIZE, number(rules).into())?;
+        Some(Self {
+            start: u64::from(number(start_low)) | u64::from(number(start_high)) << 32,
+            pages: pages.as_chunks().0,
+            rows: rows.as_chunks().0,
+            rules: rules.as_chunks().0,
+        })
+    }
+
+    /// The rule at an address; [`Rule::GAP`] outside of what is covered. `None`: the table is
+    /// inconsistent there. Async-signal-safe.
+    pub fn lookup(&self, relative_pc: u64) -> Option<Rule> {
+        let Some(offset) = relative_pc.checked_sub(self.start) else { return Some(Rule::GAP) };
+        let Ok(page) = usize::try_from(offset / PAGE) else { return Some(Rule::GAP) };
+        let Some(end) = self.first_row(page.wrapping_add(1)) else { return Some(Rule::GAP) };
+        let rows = self.rows.get(self.first_row(page)?..end)?;
+        if rows.is_empty() {
+            return Some(Rule::GAP);
+        }
+        let behind = partition_point(rows, (offset % PAGE) as u32);
+        let row = rows.get(behind.checked_sub(1)?)?;
+        self.rule((u32::from_le_bytes(*row) >> 12) as usize)
+    }
+
+    /// Whether the table is consistent throughout, so that no lookup will ever be `None`.
+    pub fn validate(&self) -> bool {
+        let pages = self.pages.len().wrapping_sub(1);
+        let in_order = (0..pages).all(|page| self.page_is_valid(page).unwrap_or(false));
+        let fixed = [(0, Kind::Gap), (1, Kind::Unsupported)]
+            .iter()
+            .all(|(index, kind)| self.rule(*index).is_some_and(|rule| rule.kind == *kind));
+        self.start.is_multiple_of(PAGE)
+            && self.rules.len() <= MAX_RULES
+            && (0..self.rules.len()).all(|rule| self.rule(rule).is_some())
+            && fixed
+            && self.first_row(0) == Some(0)
+            && self.first_row(pages) == Some(self.rows.len())
+            && in_order
+    }
+
+    fn page_is_valid(&self, page: usize) -> Option<bool> {
+        let rows = self.rows.get(self.first_row(page)?..self.first_row(page.wrapping_add(1))?)?;
+        let rows = rows.iter().map(|row| u32::from_le_bytes(*row));
+        let starts_at_zero = rows.clone().next().is_none_or(|row| low12(row) == 0);
+        let ascending = rows.clone().map(low12).is_sorted_by(|a, b| a < b);
+        let known = rows.clone().all(|row| ((row >> 12) as usize) < self.rules.len());
+        Some(starts_at_zero && ascending && known)
+    }
+
+    fn first_row(&self, page: usize) -> Option<usize> {
+        self.pages.get(page).map(|row| u32::from_le_bytes(*row) as usize)
+    }
+
+    fn rule(&self, index: usize) -> Option<Rule> {
+        Rule::decode(self.rules.get(index)?)
+    }
+}
+
+fn low12(row: u32) -> u32 {
+    row & 0xfff
+}
+
+/// The first `count` elements of `size` bytes each, and the rest.
+fn split(bytes: &[u8], size: usize, count: u64) -> Option<(&[u8], &[u8])> {
+    bytes.split_at_checked(usize::try_from(count).ok()?.checked_mul(size)?)
+}
+
+/// The number of rows at or below `low`.
+fn partition_point(rows: &[[u8; 4]], low: u32) -> usize {
+    let (mut from, mut to) = (0_usize, rows.len());
+    while from < to {
+        let middle = from.wrapping_add(to.wrapping_sub(from) / 2);
+        match rows.get(middle) {
+            Some(row) if low12(u32::from_le_bytes(*row)) <= low => from = middle.wrapping_add(1),
+            _ => to = middle,
+        }
+    }
+    from
+}

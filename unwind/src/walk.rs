@@ -1,0 +1,111 @@
+//! The walk from an interrupted instruction to the outermost function.
+
+use crate::frame::Frame;
+use crate::rule::{Kind, Rule};
+use crate::table::Table;
+
+/// Set in a program counter that is exact: of an instruction that was interrupted. All others
+/// are return addresses, and belong to the call before them.
+pub const EXACT: u64 = 1 << 63;
+
+/// Signal frames in one walk at most. Each may lead to another stack, which is where the CFA
+/// may shrink: without a limit a bad stack could lead in circles.
+const MAX_SIGNAL_FRAMES: u8 = 8;
+
+/// Where the thread was interrupted. `general` is in DWARF order: rax, rdx, rcx, rbx, rsi, rdi,
+/// rbp, rsp, r8 to r15.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    pub general: [u64; 16],
+    pub pc: u64,
+}
+
+/// The memory of the thread: mostly its stack, also code. In a handler it must be
+/// async-signal-safe.
+pub trait Memory {
+    /// The 8 bytes at `address`; `None` if they cannot be read.
+    fn word(&mut self, address: u64) -> Option<u64>;
+}
+
+/// The modules of the process. In a handler it must be async-signal-safe.
+pub trait Modules {
+    /// The table of the module that holds `pc`, and `pc` relative to that module.
+    fn find(&mut self, pc: u64) -> Option<(Table<'_>, u64)>;
+}
+
+/// Why a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stop {
+    /// At the outermost function: the stack is complete.
+    End = 0,
+    /// In code without a rule and without a credible frame pointer.
+    NoTable = 1,
+    /// At a rule that led nowhere: a CFA that does not grow, a return address that is none.
+    BadRule = 2,
+    /// Memory that a rule points to cannot be read.
+    OutOfStack = 3,
+    /// The caller wanted no more.
+    Truncated = 4,
+}
+
+impl Stop {
+    /// The inverse of `as u8`.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        [Self::End, Self::NoTable, Self::BadRule, Self::OutOfStack, Self::Truncated]
+            .get(usize::from(number))
+            .copied()
+    }
+}
+
+/// Calls `each` with the program counter of each frame, leaf first, until it returns false.
+/// Async-signal-safe if the three arguments are.
+pub fn walk(
+    registers: &Registers,
+    modules: &mut impl Modules,
+    memory: &mut impl Memory,
+    each: &mut impl FnMut(u64) -> bool,
+) -> Stop {
+    let mut frame = Frame::interrupted(registers);
+    let mut signal_frames = 0_u8;
+    loop {
+        if frame.pc() == 0 {
+            return Stop::End;
+        }
+        if !each(frame.word()) {
+            return Stop::Truncated;
+        }
+        let step = match find(frame.lookup_pc(), modules) {
+            Found::Rule(rule) => match rule.kind {
+                Kind::End => Err(Stop::End),
+                Kind::Signal if signal_frames == MAX_SIGNAL_FRAMES => Err(Stop::BadRule),
+                Kind::Signal => {
+                    signal_frames = signal_frames.wrapping_add(1);
+                    frame.leave_handler(memory)
+                }
+                Kind::Register | Kind::Plt | Kind::Deref => frame.leave(&rule, modules, memory),
+                Kind::Gap => frame.leave_gap(modules, memory),
+                Kind::Unsupported => frame.leave_by_frame_pointer(modules, memory),
+            },
+            Found::NoModule => frame.leave_unknown_code(modules, memory),
+            Found::BadTable => Err(Stop::BadRule),
+        };
+        if let Err(stop) = step {
+            return stop;
+        }
+    }
+}
+
+/// What is known about a program counter.
+pub(crate) enum Found {
+    Rule(Rule),
+    NoModule,
+    BadTable,
+}
+
+pub(crate) fn find(pc: u64, modules: &mut impl Modules) -> Found {
+    match modules.find(pc) {
+        Some((table, relative)) => table.lookup(relative).map_or(Found::BadTable, Found::Rule),
+        None => Found::NoModule,
+    }
+}

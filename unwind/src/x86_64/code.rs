@@ -1,0 +1,67 @@
+//! Code that linkers and C libraries make without call frame information, known by its bytes.
+
+use super::RSP;
+use crate::rule::Rule;
+
+/// From an offset on, until that of the next piece, a rule holds.
+pub type Piece = (usize, Rule);
+
+const ON_ENTRY: Rule = Rule::cfa(RSP, 8);
+const PUSHED: Rule = Rule::cfa(RSP, 16);
+const PUSHED_TWICE: Rule = Rule::cfa(RSP, 24);
+
+const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
+
+/// `mov rax, 15; syscall`: returns from a signal handler. Debuggers know it by the same bytes.
+pub const RESTORER: [u8; 9] = [0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05];
+
+/// `_init` and `_fini`: linked together from a first and a last part that make and undo one
+/// slot on the stack, with calls between them. Empty: they are made in another way.
+pub fn bracketed(code: &[u8]) -> Vec<Piece> {
+    const BRACKETS: [(&[u8], &[u8]); 2] = [
+        (&[0x48, 0x83, 0xec, 8], &[0x48, 0x83, 0xc4, 8, 0xc3]), // glibc: sub and add, ret
+        (&[0x50], &[0x58, 0xc3]),                               // musl: push and pop rax, ret
+    ];
+    let start = if code.starts_with(ENDBR64) { ENDBR64.len() } else { 0 };
+    let body = code.get(start..).unwrap_or_default();
+    let fits = |(first, last): &&(&[u8], &[u8])| {
+        body.len() >= first.len() + last.len() && body.starts_with(first) && body.ends_with(last)
+    };
+    match BRACKETS.iter().find(fits) {
+        Some((first, _)) => {
+            vec![(0, ON_ENTRY), (start + first.len(), PUSHED), (code.len() - 1, ON_ENTRY)]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// A procedure linkage table: entries of 16 bytes, of which the lazy ones push a number and go
+/// to the head of the table, which pushes another; or entries that push nothing.
+pub fn linkage_table(code: &[u8]) -> Vec<Piece> {
+    const ENTRY: usize = 16;
+    const PUSH_MEMORY: &[u8] = &[0xff, 0x35];
+    const PUSH_MEMORY_SIZE: usize = 6;
+    if !code.starts_with(PUSH_MEMORY) || code.len() < ENTRY {
+        return vec![(0, entry_rule(code))];
+    }
+    let mut pieces = vec![(0, PUSHED), (PUSH_MEMORY_SIZE, PUSHED_TWICE)];
+    if let Some(entries) = code.get(ENTRY..).filter(|entries| !entries.is_empty()) {
+        pieces.push((ENTRY, entry_rule(entries)));
+    }
+    pieces
+}
+
+/// Lazy entries are `jmp [slot]; push number; jmp head`, or `endbr64; push number; jmp head`.
+fn entry_rule(entries: &[u8]) -> Rule {
+    const JUMP_INDIRECT: &[u8] = &[0xff, 0x25];
+    const PUSH_NUMBER: u8 = 0x68;
+    const PUSH_NUMBER_SIZE: i32 = 5;
+    let pushes_at = |offset: usize| entries.get(offset) == Some(&PUSH_NUMBER);
+    if entries.starts_with(JUMP_INDIRECT) && pushes_at(6) {
+        Rule::plt(8, 6 + PUSH_NUMBER_SIZE)
+    } else if entries.starts_with(ENDBR64) && pushes_at(4) {
+        Rule::plt(8, 4 + PUSH_NUMBER_SIZE)
+    } else {
+        ON_ENTRY
+    }
+}

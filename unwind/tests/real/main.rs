@@ -1,0 +1,10 @@
+//! Tables of real files, and walks through real stacks.
+#![allow(unsafe_code, reason = "stacks, signals and callbacks of C functions")]
+
+mod files;
+mod garbage;
+mod live;
+mod process;
+mod reference;
+mod startup;
+mod storm;
