@@ -145,7 +145,7 @@ fn weigh(
         _ => (expiries.wrapping_mul(period_ns), agent.late_ns(1)),
     };
     let mut weight = Weight { ticks: expiries, ns, ..Weight::default() };
-    if ns > late_ns && !threads::was_in_a_long_syscall(agent.pid, context) {
+    if ns > late_ns && threads::has_unblocked_signals(agent.pid, context) {
         let blocked_ns = ns.saturating_sub(period_ns);
         weight = Weight { ticks: 1, blocked_ticks: expiries - 1, ns: period_ns, blocked_ns };
     }

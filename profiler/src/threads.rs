@@ -156,13 +156,15 @@ fn reclaim_if_dead(agent: &Agent, index: usize) {
     slot.free();
 }
 
-/// Whether the interrupted thread is on its way out of a system call: then the time since the
-/// last tick was spent in the kernel, where timers are not looked at, and belongs to this stack.
-pub fn was_in_a_long_syscall(pid: u32, context: *const u8) -> bool {
+/// Whether the interrupted thread has just changed its signal mask: a tick that was kept waiting
+/// is delivered when the mask lets it through, so this is how the end of a time with SIGPROF
+/// blocked looks. A late tick alone does not tell: CPU timers are looked at when the kernel's
+/// tick finds the thread running, and on a busy machine that takes many ticks to happen.
+pub fn has_unblocked_signals(pid: u32, context: *const u8) -> bool {
     // SAFETY: the handler passes on the context that the kernel gave it.
     let registers = unsafe { arch::registers(context) };
     let mut code = [0; arch::CODE_BEFORE];
     let from = registers.pc.wrapping_sub(code.len() as u64);
     sys::read_own_memory(pid, from, &mut code) == code.len()
-        && arch::returns_from_long_syscall(code)
+        && arch::returns_from_sigprocmask(code)
 }

@@ -17,6 +17,9 @@ use sigspy_model::{BuildId, Module};
 
 /// Unpacked sections larger than this are not read: bytes.
 const LARGEST_SECTION: u64 = 4 << 30;
+/// No byte of a compressed section becomes more bytes than this: zlib cannot do better than
+/// 1032, and debug information is not the kind of data with which zstd could.
+const BEST_COMPRESSION: u64 = 1100;
 
 /// Sections of one file, unpacked where they were compressed.
 pub type Sections<'d> = DwarfSections<Cow<'d, [u8]>>;
@@ -104,7 +107,8 @@ pub fn sections<'d>(elf: &object::File<'d>) -> Sections<'d> {
 
 fn unpacked<'d>(section: &impl ObjectSection<'d>) -> Option<Cow<'d, [u8]>> {
     let data = section.compressed_data().ok()?;
-    if data.uncompressed_size > LARGEST_SECTION {
+    let believable = (data.data.len() as u64).saturating_mul(BEST_COMPRESSION).min(LARGEST_SECTION);
+    if data.uncompressed_size > believable {
         return None;
     }
     data.decompress().ok()

@@ -27,17 +27,17 @@ static inline uint64_t next_random(uint64_t *state) {
 //
 // A macro, so that the work is in the function that uses it and not in one of its own. `salt` makes
 // the code of two such functions different: the compiler merges equal functions. The clock is a
-// system call, so it is read once in about 20 us.
-#define BURN(ns, salt)                                   \
-    uint64_t burn_start = thread_cpu_ns(), burn_now;     \
-    uint64_t burn_x = (salt);                            \
-    do {                                                 \
-        for (int burn_i = 0; burn_i < 20000; burn_i++) { \
-            burn_x = burn_x * 5 + (salt);                \
-            __asm__ volatile("" : "+r"(burn_x));         \
-        }                                                \
-        burn_now = thread_cpu_ns();                      \
-    } while (burn_now - burn_start < (ns));              \
+// system call, so it is read once in about 100 us.
+#define BURN(ns, salt)                                    \
+    uint64_t burn_start = thread_cpu_ns(), burn_now;      \
+    uint64_t burn_x = (salt);                             \
+    do {                                                  \
+        for (int burn_i = 0; burn_i < 100000; burn_i++) { \
+            burn_x = burn_x * 5 + (salt);                 \
+            __asm__ volatile("" : "+r"(burn_x));          \
+        }                                                 \
+        burn_now = thread_cpu_ns();                       \
+    } while (burn_now - burn_start < (ns));               \
     return burn_now - burn_start
 
 #define NEVER_INLINED __attribute__((noinline, noclone))

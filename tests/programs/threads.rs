@@ -30,7 +30,7 @@ fn work(ns: u64) {
     let start = clock_ns(THREAD_CPU);
     let mut x = 1_u64;
     while clock_ns(THREAD_CPU) - start < ns {
-        for _ in 0..20_000 {
+        for _ in 0..100_000 {
             x = black_box(x.wrapping_mul(5).wrapping_add(11));
         }
     }

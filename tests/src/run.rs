@@ -46,6 +46,19 @@ impl Outcome {
         line.unwrap_or_else(|| panic!("no line begins with `{name}`\n{self}")).to_owned()
     }
 
+    /// What sigspy calls an error, one line each.
+    pub fn errors(&self) -> Vec<&str> {
+        let messages =
+            self.stderr.lines().map(|line| line.strip_prefix("sigspy: ").unwrap_or(line));
+        messages.filter(|message| message.starts_with("error: ")).collect()
+    }
+
+    /// The line in which sigspy says what it has recorded.
+    pub fn summary(&self) -> &str {
+        let line = self.stderr.lines().find(|line| line.contains("; wrote "));
+        line.unwrap_or_else(|| panic!("sigspy does not say what it recorded:\n{self}"))
+    }
+
     /// Fails unless the exit status is `code`.
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code(), code, "exit status of\n{self}");

@@ -139,7 +139,7 @@ fn the_program_runs_on_when_sigspy_is_killed() {
     assert_eq!(waitpid(pid, None), Ok(WaitStatus::Exited(pid, 0)));
 
     let exported = run(&mut export(&recording)).expect(0);
-    assert!(exported.stderr.contains("cut short"), "no word of the sudden end:\n{exported}");
+    assert!(exported.stderr.contains("ends early"), "no word of the sudden end:\n{exported}");
     let sampled = Folded::parse(&exported.text(), 1000).expect("folded stacks").sampled();
     // What sigspy had in hand when it died is gone, and that is less than a second.
     assert!(

@@ -148,7 +148,7 @@ fn inlined_functions_have_frames_of_their_own() {
 fn stacks_of_programs_as_the_distribution_ships_them_are_whole() {
     let script = "import hashlib, json, re\n\
                   words = [str(i * i) for i in range(60000)]\n\
-                  for _ in range(8):\n\
+                  for _ in range(80):\n\
                   \x20   json.loads(json.dumps(sorted(words)))\n\
                   \x20   re.sub(r'(\\d)1(\\d)', r'\\2\\1', ' '.join(words))\n\
                   print(hashlib.sha256(' '.join(words).encode()).hexdigest())";

@@ -129,15 +129,15 @@ impl Frame {
     }
 
     /// Leaves by the frame pointer, if it proves to be one: it points into the stack above, and
-    /// beside it lies a return address into known code, or it points to another one. Zero is
-    /// what the ABI has in the outermost function.
+    /// beside it lies a return address into known code, or it points to another one. A caller
+    /// that has zero there is the outermost function: so the ABI marks it.
     pub fn leave_by_frame_pointer(
         &mut self,
         modules: &mut impl Modules,
         memory: &mut impl Memory,
     ) -> Result<(), Stop> {
         let frame_pointer = self.register(arch::RBP).ok_or(Stop::NoTable)?;
-        if frame_pointer == 0 {
+        if frame_pointer == 0 && !self.exact {
             return Err(Stop::End);
         }
         if frame_pointer < self.sp() || !frame_pointer.is_multiple_of(8) {

@@ -37,6 +37,8 @@
 #[cfg(feature = "compile")]
 mod compile;
 mod frame;
+#[cfg(test)]
+mod made_up;
 mod rule;
 mod table;
 mod walk;

@@ -97,7 +97,7 @@ impl Rule {
     }
 
     /// CFA = rsp + offset, and 8 more from `threshold` on in each entry.
-    #[cfg(any(test, feature = "compile"))]
+    #[cfg(feature = "compile")]
     pub(crate) const fn plt(offset: i32, threshold: i32) -> Self {
         Self { kind: Kind::Plt, second: threshold, ..Self::cfa(arch::RSP, offset) }
     }
@@ -174,6 +174,29 @@ impl Saved {
             Self::At(words) => (1, words.to_le_bytes()),
             Self::Lost => (2, [0, 0]),
             Self::BesideRbp(words) => (3, words.to_le_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_decoded_is_what_was_encoded(bytes: [u8; SIZE], kind in 0..7_u8, flags in 0..32_u8) {
+            let mut bytes = bytes;
+            (bytes[0], bytes[2]) = (kind, flags);
+            (bytes[1], bytes[3]) = (bytes[1] % 16, bytes[3] % 16);
+            let rule = Rule::decode(&bytes).unwrap();
+            prop_assert_eq!(Rule::decode(&rule.encode()), Some(rule));
+        }
+
+        #[test]
+        fn bytes_that_mean_nothing_are_no_rule(bytes: [u8; SIZE]) {
+            let is_rule = bytes[0] < 7 && bytes[1] < 16 && bytes[2] < 32 && bytes[3] < 16;
+            prop_assert_eq!(Rule::decode(&bytes).is_some(), is_rule);
         }
     }
 }

@@ -114,3 +114,75 @@ fn partition_point(rows: &[[u8; 4]], low: u32) -> usize {
     }
     from
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made_up;
+    use proptest::prelude::*;
+
+    const ROWS: [(u32, Rule); 3] = [(0, Rule::GAP), (16, Rule::END), (4095, Rule::SIGNAL)];
+
+    #[test]
+    fn a_row_holds_until_the_next() {
+        let bytes = made_up::table(&ROWS);
+        let table = Table::new(&bytes).unwrap();
+        assert!(table.validate());
+        let found = [15, 16, 4094, 4095, 4096, u64::MAX].map(|pc| table.lookup(pc).unwrap());
+        let expected = [Rule::GAP, Rule::END, Rule::END, Rule::SIGNAL, Rule::GAP, Rule::GAP];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_table_that_is_cut_is_no_table() {
+        let bytes = made_up::table(&ROWS);
+        assert!((0..bytes.len()).all(|length| Table::new(&bytes[..length]).is_none()));
+        assert!(Table::new(&[&*bytes, &[0]].concat()).is_some());
+    }
+
+    #[test]
+    fn what_is_inconsistent_is_found() {
+        let bytes = made_up::table(&ROWS);
+        let changed = |place: usize, byte: u8| {
+            let mut bytes = bytes.clone();
+            bytes[place] = byte;
+            Table::new(&bytes).map(|table| table.validate())
+        };
+        assert_eq!(changed(0, 0), None); // magic
+        assert_eq!(changed(4, 99), None); // version
+        assert_eq!(changed(9, 1), Some(false)); // start is not that of a page
+        assert_eq!(changed(23, 1), None); // rows
+        assert_eq!(changed(32, 1), Some(false)); // first row of the first page
+        assert_eq!(changed(36, 2), Some(false)); // last row of the last page
+        assert_eq!(changed(40, 1), Some(false)); // page does not begin with a row
+        assert_eq!(changed(44, 0), Some(false)); // rows not ascending
+        assert_eq!(changed(46, 99), Some(false)); // no such rule
+        assert_eq!(changed(52, 2), Some(false)); // rule 0 is not GAP
+        assert_eq!(changed(16, 0), Some(false)); // index one shorter
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_table_or_not_but_never_a_panic(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..256),
+            addresses: [u64; 8],
+            counts: [u8; 3],
+        ) {
+            let header = made_up::table(&[]);
+            let start = bytes.len().min(16);
+            bytes[..start].copy_from_slice(&header[..start]);
+            for (place, count) in [16, 20, 24].into_iter().zip(counts) {
+                if let Some(number) = bytes.get_mut(place..place + 4) {
+                    number.copy_from_slice(&u32::from(count % 16).to_le_bytes());
+                }
+            }
+            bytes.get_mut(28..32).into_iter().for_each(|zero| zero.fill(0));
+            if let Some(table) = Table::new(&bytes) {
+                let is_sound = table.validate();
+                for pc in addresses.into_iter().flat_map(|pc| [pc, pc % 0x1_0000]) {
+                    prop_assert!(table.lookup(pc).is_some() || !is_sound);
+                }
+            }
+        }
+    }
+}

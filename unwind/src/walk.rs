@@ -109,3 +109,6 @@ pub(crate) fn find(pc: u64, modules: &mut impl Modules) -> Found {
         None => Found::NoModule,
     }
 }
+
+#[cfg(test)]
+mod tests;

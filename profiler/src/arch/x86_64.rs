@@ -157,19 +157,16 @@ pub unsafe fn interrupted_mask(context: *const u8) -> u64 {
     unsafe { context.add(ucontext::SIGMASK).cast::<u64>().read() }
 }
 
-/// How a system call looks that has just returned, and how one that changes the signal mask.
-const SYSCALL: [u8; 2] = [0x0f, 0x05];
-const RT_SIGPROCMASK: [u8; 5] = [0xb8, nr::RT_SIGPROCMASK as u8, 0, 0, 0];
+/// `mov eax, 14; syscall`: how C libraries and Go call rt_sigprocmask.
+const RT_SIGPROCMASK: [u8; 7] = [0xb8, nr::RT_SIGPROCMASK as u8, 0, 0, 0, 0x0f, 0x05];
 
-/// Bytes of code before the program counter that [`returns_from_long_syscall`] wants.
-pub const CODE_BEFORE: usize = SYSCALL.len() + RT_SIGPROCMASK.len();
+/// Bytes of code before the program counter that [`returns_from_sigprocmask`] wants.
+pub const CODE_BEFORE: usize = RT_SIGPROCMASK.len();
 
-/// Whether the interrupted instruction follows a system call that can have taken long: any but
-/// rt_sigprocmask, which ends a time with SIGPROF blocked. libc writes the number directly
-/// before the call. Async-signal-safe.
-pub fn returns_from_long_syscall(code: [u8; CODE_BEFORE]) -> bool {
-    let [n0, n1, n2, n3, n4, s0, s1] = code;
-    [s0, s1] == SYSCALL && [n0, n1, n2, n3, n4] != RT_SIGPROCMASK
+/// Whether the interrupted instruction follows a system call that sets the signal mask.
+/// Async-signal-safe.
+pub fn returns_from_sigprocmask(code: [u8; CODE_BEFORE]) -> bool {
+    code == RT_SIGPROCMASK
 }
 
 /// The addresses of three symbols of the C library, 0 where it has no such symbol. Weak

@@ -25,7 +25,7 @@ const SIGUSR1: c_int = 10;
 
 #[test]
 fn a_thread_ends_where_clone_started_it() {
-    let frames = thread::spawn(|| checked_stack()).join().unwrap();
+    let frames = thread::spawn(checked_stack).join().unwrap();
     assert!(is_in(*frames.last().unwrap(), "libc.so"));
     assert!(frames[1..].iter().all(|frame| frame & EXACT == 0));
 }

@@ -1,10 +1,13 @@
 //! Tables of real files, and walks through real stacks.
 #![allow(unsafe_code, reason = "stacks, signals and callbacks of C functions")]
 
+mod compiled;
 mod files;
 mod garbage;
 mod live;
+mod made_up;
 mod process;
 mod reference;
 mod startup;
 mod storm;
+mod synthesised;

@@ -45,5 +45,5 @@ fn the_main_thread_ends_at_the_start_of_the_program() {
         true
     });
     assert_eq!(stop, Stop::End, "{frames:x?}");
-    assert!(is_in(*frames.last().unwrap(), "real-"), "{frames:x?}");
+    assert!(is_in(*frames.last().unwrap(), "tables-"), "{frames:x?}");
 }

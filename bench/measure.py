@@ -1,0 +1,244 @@
+"""Measures sigspy in paired, interleaved runs; called by bench/run.
+
+CPU time is user plus system. That of the target is what the kernel charged it by the end of main,
+as it says itself: it is the same clock for all profilers, and includes their signal handlers. That
+of sigspy is what wait4 says of sigspy and its children, less that of the target. Each profiled run
+is compared with the bare run of its own round; the tables show medians and the middle half.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+RATES = (97, 997, 4000)
+STARTS = 20
+
+
+class Run:
+    """One run of a command: wall time, CPU time, output, and peak memory of the command itself."""
+
+    def __init__(self, command, env=None):
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        errors = []
+        reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
+        watcher = threading.Thread(target=self._watch_memory, args=(process.pid,))
+        self.peak_kib = 0
+        reader.start()
+        watcher.start()
+        self.output = process.stdout.read().decode()
+        _, status, usage = os.wait4(process.pid, 0)
+        self.wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        watcher.join()
+        reader.join()
+        self.cpu = usage.ru_utime + usage.ru_stime
+        if process.returncode != 0:
+            sys.exit(f"{command} failed:\n{errors[0].decode()}")
+
+    def _watch_memory(self, pid):
+        """Reads the high-water mark until the process is gone; a child's memory is not in it."""
+        try:
+            while True:
+                with open(f"/proc/{pid}/status") as status:
+                    marks = [line.split()[1] for line in status if line.startswith("VmHWM")]
+                if not marks:
+                    return
+                self.peak_kib = int(marks[0])
+                time.sleep(0.01)
+        except OSError:
+            return
+
+
+class Workload:
+    """The program that is profiled, with an amount of work of about two seconds of CPU time."""
+
+    def __init__(self, path, threads):
+        self.path, self.threads = path, threads
+        units = 2000
+        cpu = self.cpu_of(Run([path, "1", str(units)]))
+        self.units = max(1, int(units * 2.0 / cpu / threads))
+
+    def command(self):
+        return [self.path, str(self.threads), str(self.units)]
+
+    @staticmethod
+    def cpu_of(run):
+        return int(run.output.split()[0]) / 1e6
+
+
+def profilers(sigspy, folder):
+    """By name, how to run a command under each profiler that works here, at a rate."""
+    recording = os.path.join(folder, "recording")
+    found = {
+        "sigspy": lambda hz, command: (
+            [sigspy, "record", "--force", "-F", str(hz), "-o", recording + ".sigspy", "--"]
+            + command,
+            {},
+        )
+    }
+    library = gperftools()
+    if library:
+        found["gperftools"] = lambda hz, command: (
+            command,
+            {
+                "LD_PRELOAD": library,
+                "CPUPROFILE": recording + ".prof",
+                "CPUPROFILE_FREQUENCY": str(hz),
+            },
+        )
+    perf = lambda hz, command: (
+        ["perf", "record", "-q", "-F", str(hz), "-g", "-o", recording + ".perf", "--"] + command,
+        {},
+    )
+    if works(perf(97, ["true"])[0]):
+        found["perf record -g"] = perf
+    return found
+
+
+def gperftools():
+    """The library of gperftools, if it is installed."""
+    cache = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+    paths = [line.split()[-1] for line in cache.splitlines() if "libprofiler.so" in line]
+    return paths[0] if paths else None
+
+
+def works(command):
+    """Whether a command can be run here."""
+    if not shutil.which(command[0]):
+        return False
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def spread(values, form):
+    """The median, and between which values the middle half is."""
+    if len(values) < 2:
+        return form.format(values[0])
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{form.format(middle)} ({form.format(low)} to {form.format(high)})"
+
+
+def overhead(workload, found, rounds):
+    """Rows: CPU time of the target beside the bare run of the same round; CPU of the profiler."""
+    variants = [(name, hz) for name in found for hz in RATES]
+    ratios = {variant: [] for variant in variants}
+    own_shares = {variant: [] for variant in variants}
+    peaks = {variant: [] for variant in variants}
+    for _ in range(rounds):
+        bare = Workload.cpu_of(Run(workload.command()))
+        random.shuffle(variants)
+        for name, hz in variants:
+            command, env = found[name](hz, workload.command())
+            run = Run(command, env)
+            target = Workload.cpu_of(run)
+            ratios[name, hz].append(target / bare)
+            own_shares[name, hz].append((run.cpu - target) / run.wall)
+            peaks[name, hz].append(run.peak_kib / 1024)
+    for name, hz in sorted(ratios, key=lambda variant: (list(found).index(variant[0]), variant[1])):
+        yield (
+            name,
+            str(hz),
+            str(workload.threads),
+            spread(ratios[name, hz], "{:.4f}"),
+            "in the target" if name == "gperftools" else spread(own_shares[name, hz], "{:.2%}"),
+            "in the target" if name == "gperftools" else f"{max(peaks[name, hz]):.0f} MiB",
+        )
+
+
+def table(title, head, rows):
+    """Prints a table as its rows come in."""
+    print(f"\n### {title}\n")
+    print(f"| {' | '.join(head)} |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def start_costs(found):
+    """Rows: wall time of `true`, bare and profiled."""
+    walls = {name: [] for name in ["bare", *found]}
+    for _ in range(STARTS + 1):
+        walls["bare"].append(Run(["true"]).wall)
+        for name, profiler in found.items():
+            walls[name].append(Run(*profiler(97, ["true"])).wall)
+    bare = statistics.median(walls["bare"][1:])
+    for name, times in walls.items():
+        milliseconds = [1e3 * time for time in times[1:]]  # the first run warms the caches
+        added = statistics.median(milliseconds) - 1e3 * bare
+        yield name, spread(milliseconds, "{:.1f} ms"), f"{added:.1f} ms"
+
+
+def big_source():
+    """A Rust crate that takes the compiler some seconds."""
+    parts = ["use std::collections::BTreeMap;\n"]
+    for i in range(150):
+        parts.append(
+            f"pub fn f{i}(words: &[String]) -> BTreeMap<String, Vec<u{(8, 16, 32, 64)[i % 4]}>> {{\n"
+            f"    let mut map: BTreeMap<String, Vec<_>> = BTreeMap::new();\n"
+            f"    for (n, word) in words.iter().enumerate().filter(|(n, _)| n % {i + 2} == 0) {{\n"
+            f'        map.entry(format!("{{word}}-{i}")).or_default().push(n as _);\n'
+            f"    }}\n"
+            f"    map.retain(|word, numbers| {{ numbers.sort(); word.len() > {i} }});\n"
+            f"    map\n"
+            f"}}\n"
+        )
+    return "".join(parts)
+
+
+def flame_graph_costs(sigspy, folder):
+    """Rows: from a recording of the Rust compiler to its flame graph."""
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True)
+    rustc = os.path.join(sysroot.stdout.strip(), "bin", "rustc")
+    source, recording = os.path.join(folder, "big.rs"), os.path.join(folder, "big.sigspy")
+    with open(source, "w") as file:
+        file.write(big_source())
+    compile_it = [rustc, "-O", "--crate-type=lib", "--out-dir", folder, source]
+    Run([sigspy, "record", "-F", "4000", "-o", recording, "--", *compile_it])
+    graph = os.path.join(folder, "big.svg")
+    command = [sigspy, "flamegraph", "--force", "-i", recording, "-o", graph]
+    runs = [Run(command) for _ in range(5)]
+    ticks = Run([sigspy, "export", "--format", "folded", "--unit", "ticks", "-i", recording]).output
+    samples = sum(int(line.rsplit(" ", 1)[1]) for line in ticks.splitlines())
+    yield (
+        f"{samples}",
+        f"{os.path.getsize(recording) / 1024:.0f} KiB",
+        spread([run.wall for run in runs], "{:.2f} s"),
+        f"{max(run.peak_kib for run in runs) / 1024:.0f} MiB",
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures what sigspy costs.")
+    parser.add_argument("--sigspy", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--rounds", type=int, default=11)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = profilers(arguments.sigspy, folder)
+        print(f"{os.cpu_count()} processors, Linux {os.uname().release}; medians of")
+        print(f"{arguments.rounds} rounds, with the middle half in brackets.")
+        for threads in (1, 2):
+            head = ["profiler", "Hz", "threads", "CPU of target / bare", "own CPU, of one core"]
+            rows = overhead(Workload(arguments.work, threads), found, arguments.rounds)
+            title = f"A program of {threads} thread{'s' * (threads > 1)}"
+            table(title, head + ["own peak memory"], rows)
+        head = ["profiler", "wall time of `true`", "more than bare"]
+        table("Starting and stopping", head, start_costs(found))
+        head = ["samples", "recording", "to a flame graph", "peak memory"]
+        table("Flame graph of the Rust compiler", head, flame_graph_costs(arguments.sigspy, folder))
+
+
+if __name__ == "__main__":
+    main()
