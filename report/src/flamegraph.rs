@@ -85,8 +85,8 @@ fn least_ns(total_ns: u64, share: u64) -> u64 {
 /// What the subtitle says about frames that are not drawn.
 fn left_out(tree: &Tree, share: u64) -> Option<String> {
     let percent = share as f64 / 100.0;
-    let small = tree.pruned.then(|| format!("frames below {percent} % not drawn"));
-    let deep = tree.cut.then(|| format!("frames deeper than {DEEPEST} not drawn"));
+    let small = tree.pruned.then(|| format!("below {percent} % not drawn"));
+    let deep = tree.cut.then(|| format!("deeper than {DEEPEST} not drawn"));
     let all: Vec<_> = small.into_iter().chain(deep).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(tips(&svg, "all"), ["101,000 µs, 100%"]);
         assert_eq!(tips(&svg, "main"), ["100,500 µs, 99.50%"]);
         assert_eq!(tips(&svg, "[not drawn]"), ["500 µs, 0.50%"]);
-        assert!(svg.contains("; frames below 0.01 % not drawn</text>"));
+        assert!(svg.contains("; below 0.01 % not drawn</text>"));
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
         builder.sample(&vec!["'recurse'".repeat(1000).as_str(); 5_000], 1_000);
         let svg = drawn(&builder, &FlameOptions::default());
         assert!(svg.len() <= LARGEST, "{} bytes", svg.len());
-        assert!(svg.contains("; frames deeper than 1500 not drawn</text>"));
+        assert!(svg.contains("; deeper than 1500 not drawn</text>"));
         let height = svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap();
         assert!(height.parse::<u32>().unwrap() < 32_767, "{height}");
     }

@@ -1,7 +1,8 @@
 //! Folded stacks: one line for each distinct stack, which flame graph tools read.
 
 use std::borrow::Cow;
-use std::io::{BufWriter, Write};
+use std::cmp::Ordering;
+use std::io::{self, BufWriter, Write};
 
 use sigspy_model::{Profile, Symbols};
 
@@ -36,18 +37,25 @@ pub fn folded(
     options: &FoldedOptions,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let paths = Paths::new(profile, symbols, Roots::of(profile, options.threads));
+    let mut paths = Paths::new(profile, symbols, Roots::of(profile, options.threads));
     let frames: Vec<_> = paths.names.iter().map(names::folded).collect();
+    paths.loads.sort_unstable_by(|(a, _), (b, _)| as_lines(&frames, a, b));
     let mut count = counter(options.unit);
-    let counts = paths.loads.iter().map(|(path, load)| (path, count(load)));
-    let mut lines: Vec<String> = counts
-        .filter(|(_, count)| *count > 0)
-        .map(|(path, count)| format!("{} {count}", stack(&frames, path)))
-        .collect();
-    lines.sort_unstable();
     let mut out = BufWriter::new(out);
-    lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    for (path, load) in &paths.loads {
+        let count = count(load);
+        if count > 0 {
+            write_line(&frames, path, count, &mut out)?;
+        }
+    }
     Ok(out.flush()?)
+}
+
+/// Compares paths as `sort` compares their lines, without making the lines: there may be
+/// gigabytes of them. Counts are left out of it.
+fn as_lines(frames: &[Cow<'_, str>], a: &[NameId], b: &[NameId]) -> Ordering {
+    let shared = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    line_from(frames, a, shared).cmp(line_from(frames, b, shared))
 }
 
 /// Loads to counts, one after the other. Microseconds carry the rest over to the next line: each
@@ -66,16 +74,30 @@ fn counter(unit: Unit) -> impl FnMut(&Load) -> u64 {
     }
 }
 
-/// The frames of a path as one string.
-fn stack(frames: &[Cow<'_, str>], path: &[NameId]) -> String {
-    let mut stack = String::new();
+/// The bytes of a line from its frame `first` on.
+fn line_from<'f>(
+    frames: &'f [Cow<'_, str>],
+    path: &'f [NameId],
+    first: usize,
+) -> impl Iterator<Item = u8> + 'f {
+    let frames = path[first..].iter().enumerate().flat_map(move |(index, name)| {
+        let separator = if first + index > 0 { ";" } else { "" };
+        separator.bytes().chain(frames[name.index()].bytes())
+    });
+    frames.chain(*b" 0")
+}
+
+fn write_line(
+    frames: &[Cow<'_, str>],
+    path: &[NameId],
+    count: u64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for (index, name) in path.iter().enumerate() {
-        if index > 0 {
-            stack.push(';');
-        }
-        stack.push_str(&frames[name.index()]);
+        let separator = if index > 0 { ";" } else { "" };
+        write!(out, "{separator}{}", frames[name.index()])?;
     }
-    stack
+    writeln!(out, " {count}")
 }
 
 #[cfg(test)]
@@ -104,6 +126,16 @@ mod tests {
         builder.sample(&["main", "work"], 3_000).sample(&["a"], 1_000);
         assert_eq!(written(&builder, &US), "a 1\nmain 1\nmain;work 5\n");
         assert_eq!(written(&builder, &TICKS), "a 1\nmain 1\nmain;work 2\n");
+    }
+
+    #[test]
+    fn lines_are_sorted_as_text_also_where_a_name_continues_another() {
+        let mut builder = Builder::new();
+        for stack in [&["f"] as &[&str], &["f", "g"], &["f const", "g"], &["f::g"], &["f(int)"]] {
+            builder.sample(stack, 1_000);
+        }
+        let text = written(&builder, &US);
+        assert!(text.lines().is_sorted() && text.lines().count() == 5, "{text}");
     }
 
     #[test]

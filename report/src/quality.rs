@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use sigspy_model::{Clock, Profile, Shortfall, StackKind};
+use sigspy_model::{Clock, Profile, Sample, Shortfall, StackKind};
 
 /// What a profile covers and what it misses. `Display` is one line without its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub fn quality(profile: &Profile) -> Quality {
     let accounting = &profile.accounting;
     let kind = |sample: &&_| kind(profile, sample);
     let walked = |sample: &&_| matches!(kind(sample), StackKind::Walked(_));
-    let weight = |sample: &sigspy_model::Sample| sample.weight_ns;
+    let weight = |sample: &Sample| sample.weight_ns;
     let samples = || profile.samples.iter();
     let threads: HashSet<u32> = samples().map(|sample| sample.thread.0).collect();
     Quality {
@@ -66,7 +66,7 @@ pub fn quality(profile: &Profile) -> Quality {
     }
 }
 
-fn kind(profile: &Profile, sample: &sigspy_model::Sample) -> StackKind {
+fn kind(profile: &Profile, sample: &Sample) -> StackKind {
     profile.stack(sample.stack).kind
 }
 
@@ -84,19 +84,19 @@ impl Quality {
 
 impl fmt::Display for Quality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = |part_ns| percent(self.share(part_ns));
-        write!(f, "{} s of CPU time, {} samples, ", seconds(self.cpu_ns), self.samples)?;
-        write!(f, "{} of stacks whole, ", self::percent(self.whole_share()))?;
-        write!(f, "{} lost, {} blocked, ", percent(self.lost_ns), percent(self.blocked_ns))?;
-        write!(f, "{} unsampled; ", percent(self.unsampled_ns))?;
+        let part = |part_ns| percent(self.share(part_ns));
+        write!(f, "{} s CPU, ", seconds(self.cpu_ns))?;
+        write!(f, "{}, ", plural(self.samples as usize, "sample", "samples"))?;
+        write!(f, "{} whole stacks, ", percent(self.whole_share()))?;
+        write!(f, "{} lost, {} blocked, ", part(self.lost_ns), part(self.blocked_ns))?;
+        write!(f, "{} unsampled, ", part(self.unsampled_ns))?;
         let clock = match self.clock {
             Clock::Thread => "thread clocks",
             Clock::Process => "process clock",
         };
-        write!(f, "{clock} at {}; ", rate(self.period_ns))?;
-        let threads = plural(self.threads, "thread", "threads");
-        let processes = plural(self.processes, "process", "processes");
-        write!(f, "{threads}, {processes}")
+        write!(f, "{clock} at {}, ", rate(self.period_ns))?;
+        write!(f, "{}, ", plural(self.threads, "thread", "threads"))?;
+        f.write_str(&plural(self.processes, "process", "processes"))
     }
 }
 
@@ -148,17 +148,15 @@ mod tests {
         builder.stackless(StackKind::Lost, 1_000_000_000);
         builder.stackless(StackKind::Blocked, 500_000_000);
         builder.stackless(StackKind::Unsampled, 500_000_000);
-        let expected = "10.000 s of CPU time, 2 samples, 75.0 % of stacks whole, 10.0 % lost, \
-                        5.0 % blocked, 5.0 % unsampled; thread clocks at 100 Hz; 2 threads, \
-                        1 process";
+        let expected = "10.000 s CPU, 2 samples, 75.0 % whole stacks, 10.0 % lost, 5.0 % blocked, \
+                        5.0 % unsampled, thread clocks at 100 Hz, 2 threads, 1 process";
         assert_eq!(quality(&builder.profile).to_string(), expected);
     }
 
     #[test]
     fn an_empty_profile_is_judged_too() {
-        let expected = "0.000 s of CPU time, 0 samples, 100.0 % of stacks whole, 0.0 % lost, \
-                        0.0 % blocked, 0.0 % unsampled; thread clocks at 100 Hz; 0 threads, \
-                        1 process";
+        let expected = "0.000 s CPU, 0 samples, 100.0 % whole stacks, 0.0 % lost, 0.0 % blocked, \
+                        0.0 % unsampled, thread clocks at 100 Hz, 0 threads, 1 process";
         assert_eq!(quality(&Builder::new().profile).to_string(), expected);
     }
 

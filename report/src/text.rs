@@ -31,7 +31,7 @@ impl Default for TextOptions {
 }
 
 /// Writes the quality of a profile in one line, its warnings, the functions with the most CPU
-/// time (own and total, with 95 % confidence intervals), a call tree, and, if there are several,
+/// time (self and total, with 95 % confidence intervals), a call tree, and, if there are several,
 /// the threads. Plain text in UTF-8. Fails when the writer does.
 pub fn text(
     profile: &Profile,
@@ -92,12 +92,12 @@ mod tests {
     fn functions_are_ranked_by_own_and_by_total_time() {
         let text = written(&hundred(), &TextOptions::default());
         let own = [
-            "   own  95 % interval  CPU s  function",
+            "  self  95 % interval  CPU s  function",
             "60.0 %   [50.2, 69.1]  0.600  a",
             "25.0 %   [17.5, 34.3]  0.250  b",
             "15.0 %    [9.3, 23.3]  0.150  rest",
         ];
-        assert_eq!(section(&text, "Functions by their own"), own);
+        assert_eq!(section(&text, "Functions by CPU time of"), own);
         let total = [
             "  total  95 % interval  CPU s  function",
             "100.0 %  [96.3, 100.0]  1.000  main",
@@ -113,7 +113,7 @@ mod tests {
     fn the_call_tree_indents_only_where_calls_part() {
         let text = written(&hundred(), &TextOptions::default());
         let expected = [
-            "  total     own  function",
+            "  total    self  function",
             "100.0 %   0.0 %  start",
             "100.0 %   0.0 %  main",
             " 85.0 %  60.0 %    a",
@@ -159,7 +159,7 @@ mod tests {
         let mut builder = hundred();
         builder.stackless(StackKind::Lost, 1_000_000_000).stopped(Stop::BadRule, &["odd"], 10_000);
         let text = written(&builder, &TextOptions::default());
-        let own = section(&text, "Functions by their own");
+        let own = section(&text, "Functions by CPU time of");
         assert_eq!(own[1], "50.0 %              -  1.000  [lost]");
         assert!(text.contains("[incomplete: unwind rule]"));
         assert!(text.contains("\nnote: 50.0 % of the CPU time was lost"));
@@ -184,14 +184,14 @@ mod tests {
     fn rows_beyond_the_limit_are_counted_and_long_names_shortened() {
         let options = TextOptions { limit: 1, name_width: 3, ..TextOptions::default() };
         let text = written(&hundred(), &options);
-        assert_eq!(section(&text, "Functions by their own")[2..], ["... and 2 more"]);
+        assert_eq!(section(&text, "Functions by CPU time of")[2..], ["... and 2 more"]);
         assert!(text.contains("s…t") && !text.contains("start"));
     }
 
     #[test]
     fn no_samples_are_a_sentence() {
         let text = written(&Builder::new(), &TextOptions::default());
-        assert!(text.starts_with("0.000 s of CPU time, 0 samples"), "{text}");
+        assert!(text.starts_with("0.000 s CPU, 0 samples"), "{text}");
         assert!(text.ends_with("\nNo sample has a stack, so there is nothing to show.\n"));
     }
 }

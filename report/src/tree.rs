@@ -15,8 +15,16 @@ pub struct Node {
     pub depth: usize,
     /// CPU time of this frame and of all it called.
     pub total_ns: u64,
-    /// CPU time of this frame and of the frames below it that were left out.
+    /// CPU time of this frame alone.
+    pub self_ns: u64,
+    /// The same with the frames it called that were left out.
     pub own_ns: u64,
+}
+
+impl Node {
+    fn new(name: NameId, depth: usize) -> Self {
+        Self { name, depth, total_ns: 0, self_ns: 0, own_ns: 0 }
+    }
 }
 
 /// Frames in the order of a walk from the root.
@@ -44,13 +52,13 @@ impl Tree {
             let shared = shared.count();
             tree.close(&mut open, shared, least_ns);
             for name in &path[shared..] {
-                let node = Node { name: *name, depth: open.len(), total_ns: 0, own_ns: 0 };
                 open.push(tree.nodes.len());
-                tree.nodes.push(node);
+                tree.nodes.push(Node::new(*name, open.len() - 1));
             }
             tree.total_ns += load.cpu_ns;
             if let Some(leaf) = open.last() {
                 tree.nodes[*leaf].total_ns += load.cpu_ns;
+                tree.nodes[*leaf].self_ns += load.cpu_ns;
             }
         }
         tree.close(&mut open, 0, least_ns);
@@ -102,7 +110,7 @@ impl Tree {
         }
     }
 
-    /// Computes each frame's own time.
+    /// Computes `own_ns` of each frame.
     fn settle(&mut self) {
         let mut open: Vec<usize> = Vec::new();
         for index in 0..self.nodes.len() {

@@ -22,7 +22,6 @@ use std::fmt;
 
 use builder::Builder;
 use elf::Elf;
-use frames::Frames;
 use functions::{Functions, Source};
 
 use crate::rule::Rule;
@@ -84,31 +83,21 @@ impl std::error::Error for CompileError {}
 /// Compiles the table of the module whose ELF file, or image in memory, is `elf`.
 pub fn compile(elf: &[u8]) -> Result<Compiled, CompileError> {
     let elf = Elf::parse(elf)?;
-    let mut eh_frame = elf.eh_frame().map(|(section, bases)| Frames::new(section, bases));
-    let mut debug_frame = elf.debug_frame().map(|(section, bases)| Frames::new(section, bases));
     let mut stats = Stats::default();
+    let (mut eh_frame, mut debug_frame) = (elf.eh_frame(), elf.debug_frame());
     let mut functions = Functions::new(&elf);
-    if let Some(frames) = &mut eh_frame {
-        functions.add(frames.functions(Source::EhFrame, &mut stats));
-    }
-    if let Some(frames) = &mut debug_frame {
-        functions.add(frames.functions(Source::DebugFrame, &mut stats));
-    }
+    functions.add(eh_frame.functions(Source::EhFrame, &mut stats));
+    functions.add(debug_frame.functions(Source::DebugFrame, &mut stats));
     stats.functions = functions.len();
     functions.add(synthesis::linkage(&elf));
     functions.add(synthesis::restorers(&elf, &functions));
     stats.synthesised = functions.len() - stats.functions;
     let mut builder = Builder::new(functions.as_slice())?;
     for function in functions.as_slice() {
-        match (function.source, &mut eh_frame, &mut debug_frame) {
-            (Source::EhFrame(offset), Some(frames), _) => {
-                frames.emit(offset, function, &mut builder, &mut stats);
-            }
-            (Source::DebugFrame(offset), _, Some(frames)) => {
-                frames.emit(offset, function, &mut builder, &mut stats);
-            }
-            (Source::Rule(rule), ..) => builder.push(function.start, rule),
-            (Source::EhFrame(_) | Source::DebugFrame(_), ..) => {}
+        match function.source {
+            Source::EhFrame(at) => eh_frame.emit(at, function, &mut builder, &mut stats),
+            Source::DebugFrame(at) => debug_frame.emit(at, function, &mut builder, &mut stats),
+            Source::Rule(rule) => builder.push(function.start, rule),
         }
         builder.push(function.end, Rule::GAP);
     }

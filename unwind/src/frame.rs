@@ -1,4 +1,7 @@
 //! One frame of a walk, and the ways to leave it for its caller.
+//!
+//! Everything here is async-signal-safe if the memory and the modules are. A way that fails may
+//! leave the frame half-changed: the walk is over then.
 
 use crate::arch;
 use crate::rule::{Kind, ReturnAddress, Rule, Saved};
@@ -50,8 +53,8 @@ impl Frame {
             ReturnAddress::BelowCfa => read(cfa.wrapping_sub(arch::RETURN_ADDRESS), memory)?,
             ReturnAddress::Register(number) => self.register(number).ok_or(Stop::BadRule)?,
         };
-        let rbp = self.saved(arch::RBP, rule.rbp, cfa, memory)?;
-        let rbx = self.saved(arch::RBX, rule.rbx, cfa, memory)?;
+        let rbp = self.saved(arch::RBP, rule.rbp, cfa, memory);
+        let rbx = self.saved(arch::RBX, rule.rbx, cfa, memory);
         self.go_to_caller(return_address, cfa)?;
         self.set(arch::RBP, rbp);
         self.set(arch::RBX, rbx);
@@ -70,21 +73,16 @@ impl Frame {
         if grows && cfa.is_multiple_of(8) { Ok(cfa) } else { Err(Stop::BadRule) }
     }
 
-    fn saved(
-        &self,
-        register: u8,
-        saved: Saved,
-        cfa: u64,
-        memory: &mut impl Memory,
-    ) -> Result<Option<u64>, Stop> {
+    /// The caller's value of a register. At the end of a function it may lie below the stack
+    /// pointer already, where not every memory is readable: then it is not known.
+    fn saved(&self, register: u8, saved: Saved, cfa: u64, memory: &mut impl Memory) -> Option<u64> {
         let (base, words) = match saved {
-            Saved::Kept => return Ok(self.register(register)),
-            Saved::Lost => return Ok(None),
-            Saved::At(words) => (Some(cfa), words),
-            Saved::BesideRbp(words) => (self.register(arch::RBP), words),
+            Saved::Kept => return self.register(register),
+            Saved::Lost => return None,
+            Saved::At(words) => (cfa, words),
+            Saved::BesideRbp(words) => (self.register(arch::RBP)?, words),
         };
-        let Some(base) = base else { return Ok(None) };
-        read(base.wrapping_add_signed(i64::from(words).wrapping_mul(8)), memory).map(Some)
+        memory.word(base.wrapping_add_signed(i64::from(words).wrapping_mul(8)))
     }
 
     /// Leaves a signal handler for what it interrupted, maybe on another stack.

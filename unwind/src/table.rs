@@ -51,12 +51,10 @@ impl<'a> Table<'a> {
         let Ok(page) = usize::try_from(offset / PAGE) else { return Some(Rule::GAP) };
         let Some(end) = self.first_row(page.wrapping_add(1)) else { return Some(Rule::GAP) };
         let rows = self.rows.get(self.first_row(page)?..end)?;
-        if rows.is_empty() {
-            return Some(Rule::GAP);
+        match last_at_or_below(rows, (offset % PAGE) as u32) {
+            Some(row) => self.rule((row >> 12) as usize),
+            None => Some(Rule::GAP),
         }
-        let behind = partition_point(rows, (offset % PAGE) as u32);
-        let row = rows.get(behind.checked_sub(1)?)?;
-        self.rule((u32::from_le_bytes(*row) >> 12) as usize)
     }
 
     /// Whether the table is consistent throughout, so that no lookup will ever be `None`.
@@ -102,17 +100,20 @@ fn split(bytes: &[u8], size: usize, count: u64) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(usize::try_from(count).ok()?.checked_mul(size)?)
 }
 
-/// The number of rows at or below `low`.
-fn partition_point(rows: &[[u8; 4]], low: u32) -> usize {
-    let (mut from, mut to) = (0_usize, rows.len());
-    while from < to {
-        let middle = from.wrapping_add(to.wrapping_sub(from) / 2);
-        match rows.get(middle) {
-            Some(row) if low12(u32::from_le_bytes(*row)) <= low => from = middle.wrapping_add(1),
-            _ => to = middle,
+/// The last row at or below `low`, where the first one is.
+fn last_at_or_below(rows: &[[u8; 4]], low: u32) -> Option<u32> {
+    let (mut found, mut end) = (u32::from_le_bytes(*rows.first()?), rows.len());
+    let mut from = 1_usize;
+    while from < end {
+        let middle = from.wrapping_add(end.wrapping_sub(from) / 2);
+        let row = u32::from_le_bytes(*rows.get(middle)?);
+        if low12(row) <= low {
+            (found, from) = (row, middle.wrapping_add(1));
+        } else {
+            end = middle;
         }
     }
-    from
+    Some(found)
 }
 
 #[cfg(test)]

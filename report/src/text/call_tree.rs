@@ -16,7 +16,7 @@ use crate::tree::Tree;
 
 /// Frames that are shown at each end of a chain of calls.
 const CHAIN_ENDS: usize = 3;
-/// A frame with less own time than this share of the total only passes calls on.
+/// A frame that adds less than this share of the total to the frame it calls only passes calls on.
 const PASSES_ON: f64 = 0.001;
 /// Levels of indentation; deeper ones are told by their number.
 const DEEPEST: usize = 30;
@@ -26,8 +26,8 @@ pub fn write(paths: &Paths<'_>, options: &TextOptions, out: &mut dyn Write) -> i
     let least_ns = (paths.total_ns() as f64 * options.least_share).ceil() as u64;
     let tree = Tree::new(paths, least_ns, usize::MAX);
     let least = percent(options.least_share);
-    writeln!(out, "\nCall tree (time of frames below {least} is in \"own\" of their callers)\n")?;
-    let mut table = Table::new(["total", "own", "function"]);
+    writeln!(out, "\nCall tree (frames below {least} are not shown)\n")?;
+    let mut table = Table::new(["total", "self", "function"]);
     let mut walk = Walk::new(&tree);
     while let Some((chain, level)) = walk.next_chain() {
         write_chain(&chain, level, &tree, &paths.names, options, &mut table);
@@ -50,7 +50,7 @@ fn write_chain(
         let percent = |ns| percent(share(ns, tree.total_ns));
         if hidden < 2 || place < CHAIN_ENDS || place >= CHAIN_ENDS + hidden {
             let name = shortened(names.get(node.name), options.name_width);
-            let cells = [percent(node.total_ns), percent(node.own_ns), format!("{indent}{name}")];
+            let cells = [percent(node.total_ns), percent(node.self_ns), format!("{indent}{name}")];
             table.push(cells);
         } else if place == CHAIN_ENDS {
             let more = format!("{indent}... {hidden} more frames");

@@ -19,8 +19,8 @@ pub fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let samples = effective_samples(profile);
-    writeln!(out, "\nFunctions by their own CPU time\n")?;
-    write_table(&ranked(own(paths), paths), "own", samples, paths, options, out)?;
+    writeln!(out, "\nFunctions by CPU time of their own\n")?;
+    write_table(&ranked(own(paths), paths), "self", samples, paths, options, out)?;
     writeln!(out, "\nFunctions by CPU time including all they call\n")?;
     write_table(&ranked(total(paths), paths), "total", samples, paths, options, out)
 }

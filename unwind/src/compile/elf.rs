@@ -11,6 +11,7 @@ use object::elf::{
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable};
 
 use super::CompileError;
+use super::frames::Frames;
 
 type Header = FileHeader64<object::LittleEndian>;
 const LITTLE: object::LittleEndian = object::LittleEndian;
@@ -24,7 +25,7 @@ const MOST_SECTIONS: usize = 1024;
 pub type Reader<'a> = EndianSlice<'a, LittleEndian>;
 
 /// Bytes of the file, and the address that they are mapped at.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Mapped<'a> {
     pub address: u64,
     pub bytes: &'a [u8],
@@ -81,18 +82,18 @@ impl<'a> Elf<'a> {
             .filter_map(|(name, section)| Some((name, self.mapped(section)?)))
     }
 
-    /// `.eh_frame`, or what the program header of its index leads to.
-    pub fn eh_frame(&self) -> Option<(EhFrame<Reader<'a>>, BaseAddresses)> {
+    /// `.eh_frame`, or what the program header of its index leads to; empty if there is none.
+    pub fn eh_frame(&self) -> Frames<'a, EhFrame<Reader<'a>>> {
         let found = self.section(b".eh_frame").filter(|found| !found.bytes.is_empty());
-        let found = found.or_else(|| self.eh_frame_by_header())?;
+        let found = found.or_else(|| self.eh_frame_by_header()).unwrap_or_default();
         let bases = self.bases().set_eh_frame(found.address);
-        Some((EhFrame::new(found.bytes, LittleEndian), bases))
+        Frames::new(EhFrame::new(found.bytes, LittleEndian), bases)
     }
 
-    /// `.debug_frame`, if it is not compressed.
-    pub fn debug_frame(&self) -> Option<(DebugFrame<Reader<'a>>, BaseAddresses)> {
-        let found = self.section(b".debug_frame")?;
-        Some((DebugFrame::new(found.bytes, LittleEndian), self.bases()))
+    /// `.debug_frame`; empty if there is none, or if it is compressed.
+    pub fn debug_frame(&self) -> Frames<'a, DebugFrame<Reader<'a>>> {
+        let found = self.section(b".debug_frame").unwrap_or_default();
+        Frames::new(DebugFrame::new(found.bytes, LittleEndian), self.bases())
     }
 
     fn eh_frame_by_header(&self) -> Option<Mapped<'a>> {
