@@ -305,7 +305,7 @@ mod tests {
         assert!(svg.contains("% not drawn</text>"));
         assert_eq!(tips(&svg, "all"), ["2,000,000 ms, 100%"]);
         // Generous: this is a debug build on a machine that may be busy.
-        assert!(took < Duration::from_secs(20), "{took:?}");
+        assert!(took < Duration::from_secs(60), "{took:?}");
     }
 
     #[test]

@@ -108,8 +108,8 @@ pub fn share(part: u64, total: u64) -> f64 {
 /// `0.1234` as `12.3 %`. Neither "all" nor "nothing" is claimed by rounding.
 pub fn percent(share: f64) -> String {
     match share {
-        s if s > 0.0 && s < 0.0005 => "<0.1 %".to_owned(),
-        s if s < 1.0 && s >= 0.9995 => "99.9 %".to_owned(),
+        s if 0.0 < s && s < 0.0005 => "<0.1 %".to_owned(),
+        0.9995..1.0 => "99.9 %".to_owned(),
         s => format!("{:.1} %", s * 100.0),
     }
 }

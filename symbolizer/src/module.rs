@@ -105,8 +105,9 @@ impl<'a> Lookup<'a> {
     }
 
     fn frame(&mut self, raw: RawFrame<'a>, address: u64, inlined: bool) -> Frame {
-        let name = raw.function.filter(|raw| !raw.is_empty()).map(Name::function);
-        let function = match name.or_else(|| self.sources.symbols.find(address)) {
+        let described = raw.function.filter(|raw| !raw.is_empty()).map(Name::function);
+        let symbol = if inlined { None } else { self.sources.symbols.find(address) };
+        let function = match fuller(described, symbol) {
             Some(name) => self.shown(name),
             None => clean(&format!("{}+{address:#x}", self.sources.module)).into_owned(),
         };
@@ -117,5 +118,16 @@ impl<'a> Lookup<'a> {
     fn shown(&mut self, name: Name<'a>) -> String {
         let show = || demangle(name.raw) + if name.stub { "@plt" } else { "" };
         self.shown.entry(name).or_insert_with(show).clone()
+    }
+}
+
+/// The name from debug information, but for functions that it knows by their last name alone:
+/// gcc gives `operator()` for a lambda. There the symbol has the whole path.
+fn fuller<'a>(described: Option<Name<'a>>, symbol: Option<Name<'a>>) -> Option<Name<'a>> {
+    let whole = symbol.filter(|symbol| symbol.is_mangled() && !symbol.stub);
+    match described {
+        Some(name) if name.is_mangled() => Some(name),
+        Some(name) => whole.or(Some(name)),
+        None => symbol,
     }
 }

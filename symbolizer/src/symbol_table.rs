@@ -50,6 +50,11 @@ impl<'d> Name<'d> {
         Self { raw, stub: false }
     }
 
+    /// Has the path of a function in its name, as C++ and Rust do.
+    pub fn is_mangled(&self) -> bool {
+        self.raw.starts_with(b"_Z") || self.raw.starts_with(b"_R")
+    }
+
     /// `malloc` is plainer than its alias `__libc_malloc`. In the vDSO the underscores matter, as
     /// `clock_gettime` is also the function of libc that calls it; that name then comes second
     /// by the alphabet.

@@ -37,6 +37,7 @@ fn record_with<S: AsRef<OsStr>>(
 
 impl Recorded {
     /// Fails unless sigspy passed on the exit status `code` and had nothing to complain about.
+    #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         Self { outcome: self.outcome.expect(code), ..self }
     }

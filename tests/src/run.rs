@@ -60,6 +60,7 @@ impl Outcome {
     }
 
     /// Fails unless the exit status is `code`.
+    #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code(), code, "exit status of\n{self}");
         self

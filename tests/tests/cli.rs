@@ -121,6 +121,15 @@ fn a_rate_out_of_range_is_refused() {
 }
 
 #[test]
+fn a_rate_is_understood_however_it_is_written() {
+    let folder = TempDir::new();
+    for flag in [&["-F250"][..], &["-F", "250"], &["--freq=250"], &["--freq", "250"]] {
+        let outcome = run(record_in(&folder).args(flag).args(["--", "true"])).expect(0);
+        assert!(outcome.summary().contains("250 Hz"), "{outcome}");
+    }
+}
+
+#[test]
 fn the_slowest_and_the_fastest_rate_work() {
     for rate in [1, 10_000] {
         record_at(rate, [program("split.c").as_ref(), "0.5".as_ref()]).expect(0);

@@ -34,8 +34,9 @@ impl Case<'_> {
 
         let bare = self.run(&folder, &[]).expect(self.code);
         let bare_files = self.files(&folder);
-        let words = ["record".as_ref(), "-F997".as_ref(), "-o".as_ref(), recording.as_os_str()];
-        let prefix = [&[sigspy().as_os_str()], &words[..], &["--".as_ref()]].concat();
+        let words = ["record", "-F", "997", "-o"].map(OsStr::new);
+        let file = [recording.as_os_str(), OsStr::new("--")];
+        let prefix = [&[sigspy().as_os_str()], &words[..], &file].concat();
         let profiled = self.run(&folder, &prefix).expect(self.code);
 
         assert_eq!(text(&bare.stdout), text(&profiled.stdout), "stdout of\n{profiled}");

@@ -127,6 +127,19 @@ fn cxx_names_are_demangled_templates_included() {
 }
 
 #[test]
+fn a_lambda_is_named_with_the_function_around_it() {
+    let folder = Folder::new("lambda");
+    let source = "\
+        volatile int sink; template <class F> __attribute__((noinline)) int call(F f) {\n\
+        return f(1) + f(2); }\n\
+        int main() { return call([](int x) __attribute__((noinline)) { return sink += x; }); }\n";
+    let program = folder.compile_with("c++", "app.cc", source, &["-g"]);
+    let frames = all_of(&program, "ZZ4mainENKUl");
+    let name = &frames[0].last().unwrap().function;
+    assert!(name.starts_with("main::{lambda(int)#1}::operator()(int)"), "{name}");
+}
+
+#[test]
 fn old_rust_names_are_demangled_in_real_files() {
     let folder = Folder::new("legacy");
     let source = "\
