@@ -29,7 +29,7 @@ pub struct Names<'a> {
 impl<'a> Names<'a> {
     /// The number of a name, which is made fit to be shown.
     pub fn id(&mut self, name: impl Into<Cow<'a, str>>) -> NameId {
-        let name = presentable(name.into());
+        let name = presentable(name);
         if let Some(id) = self.ids.get(&name) {
             return *id;
         }
@@ -74,7 +74,9 @@ impl<'a> Names<'a> {
     }
 }
 
-fn presentable(name: Cow<'_, str>) -> Cow<'_, str> {
+/// `name` in one line, without control characters, and not empty.
+pub fn presentable<'a>(name: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let name = name.into();
     if name.is_empty() || name.trim().len() != name.len() || name.contains(unfit) {
         let fit = name.replace(unfit, "\u{fffd}");
         let fit = fit.trim();

@@ -1,12 +1,17 @@
 //! Locations to frames: functions, files and lines, inlined functions included.
 //!
-//! [`symbolize`] is the only entrance. It opens the modules of a recording and their debug files,
+//! [`symbolize()`] is the only entrance. It opens the modules of a recording and their debug files,
 //! each on a thread of its own, and answers for every location. It knows no running process, no
 //! ring and no command line.
 //!
 //! A name is given only where a symbol or a piece of debug information covers the address, in a
 //! file whose build-id is the recorded one. Everything else is `module+0xaddress`: an honest
 //! gap reads better than the name of a far neighbour.
+//!
+//! Debug information comes from the module itself, else from `/usr/lib/debug/.build-id`, else from
+//! where `.gnu_debuglink` leads; what `dwz` moved to a common file is followed. Not read are split
+//! DWARF (`.dwo`, `.dwp`: lines and physical functions are still known, inlined functions are
+//! not), `.gnu_debugdata`, and debuginfod servers.
 //!
 //! Files are untrusted: a damaged one costs names, never the report. One defect remains: debug
 //! information that nests inlined functions a hundred thousand deep exhausts the stack of the

@@ -313,8 +313,8 @@ fn the_first_interrupt_belongs_to_the_program() {
     let outcome = running.wait_within(Duration::from_secs(20)).expect(0);
     assert_eq!(outcome.text(), "interrupted\nended\n", "{outcome}");
     let folded = recorded_in(&folder);
-    // 0.3 s before the interrupt and 0.3 s after it.
-    assert!(folded.sampled() > 450_000_000, "{}\n{outcome}", folded.heaviest(10));
+    // 0.3 s of CPU time come after the interrupt.
+    assert!(folded.sampled() > 280_000_000, "{}\n{outcome}", folded.heaviest(10));
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn the_second_interrupt_ends_the_recording_and_writes_it() {
     running.signal_group(Signal::SIGINT);
     let outcome = running.wait_and_kill_the_rest(Duration::from_secs(20));
     assert!(outcome.summary().contains(" samples"), "{outcome}");
-    assert!(recorded_in(&folder).sampled() > 300_000_000, "{outcome}");
+    assert!(recorded_in(&folder).sampled() > 50_000_000, "{outcome}");
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn a_program_that_dies_of_the_interrupt_is_recorded() {
     std::thread::sleep(Duration::from_millis(500));
     running.signal_group(Signal::SIGINT);
     let outcome = running.wait_within(Duration::from_secs(20)).expect(128 + 2);
-    assert!(recorded_in(&folder).sampled() > 300_000_000, "{outcome}");
+    assert!(recorded_in(&folder).sampled() > 50_000_000, "{outcome}");
 }
 
 fn recorded_in(folder: &TempDir) -> Folded {

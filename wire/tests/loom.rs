@@ -18,35 +18,43 @@ fn push(lane: &SmallLane, tid: u32) -> bool {
     true
 }
 
-/// What was drained so far. Panics on half a record.
-fn drain(lane: &SmallLane, drained: &mut Vec<u64>) {
+/// The numbers of the records in the lane. Panics on half a record.
+fn drain(lane: &SmallLane) -> Vec<u64> {
     let mut words = Vec::new();
     lane.drain(|word| words.push(word)).expect("the counters make sense");
-    for record in words.chunks(2) {
+    let number = |record: &[u64]| {
         assert_eq!(record.len(), 2, "a record is published as a whole");
         assert_ne!(record[0], 0, "a published word has been written");
         assert_eq!(record[1], record[0] * 100, "words of one record stay together");
-        drained.push(record[0]);
-    }
+        record[0]
+    };
+    words.chunks(2).map(number).collect()
+}
+
+/// Runs `act` on another thread. loom misses interleavings of a load with what follows a load of
+/// the same place elsewhere, unless the first load runs last: so readers are spawned last, and
+/// joined at once.
+fn spawn<T: 'static>(
+    lane: &Arc<SmallLane>,
+    act: impl FnOnce(&SmallLane) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let lane = lane.clone();
+    thread::spawn(move || act(&lane))
 }
 
 #[test]
 fn what_is_published_arrives_whole_and_once() {
     loom::model(|| {
         let lane = Arc::new(SmallLane::default());
-        let writers: Vec<_> = [1, 2]
-            .map(|tid| {
-                let lane = lane.clone();
-                thread::spawn(move || push(&lane, tid))
-            })
-            .into();
-        let mut drained = Vec::new();
-        drain(&lane, &mut drained);
-        let pushed = writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>();
-        drain(&lane, &mut drained);
+        let writer = spawn(&lane, |lane| push(lane, 1));
+        let reader = spawn(&lane, drain);
+        let second = push(&lane, 2);
+        let mut drained = reader.join().unwrap();
+        let first = writer.join().unwrap();
+        drained.extend(drain(&lane));
         drained.sort_unstable();
-        let expected: Vec<u64> = (1..).zip(pushed).filter_map(|(tid, ok)| ok.then_some(tid)).collect();
-        assert_eq!(drained, expected);
+        let pushed = [(1, first), (2, second)].into_iter().filter(|(_, pushed)| *pushed);
+        assert_eq!(drained, pushed.map(|(tid, _)| tid).collect::<Vec<_>>());
     });
 }
 
@@ -55,14 +63,10 @@ fn a_full_lane_is_never_overwritten_while_it_is_read() {
     loom::model(|| {
         let lane = Arc::new(SmallLane::default());
         assert!(push(&lane, 1) && push(&lane, 2));
-        let writer = {
-            let lane = lane.clone();
-            thread::spawn(move || push(&lane, 3))
-        };
-        let mut drained = Vec::new();
-        drain(&lane, &mut drained);
-        let third = writer.join().unwrap();
-        drain(&lane, &mut drained);
+        let reader = spawn(&lane, drain);
+        let third = push(&lane, 3);
+        let mut drained = reader.join().unwrap();
+        drained.extend(drain(&lane));
         assert_eq!(drained, if third { vec![1, 2, 3] } else { vec![1, 2] });
     });
 }
@@ -71,25 +75,17 @@ fn a_full_lane_is_never_overwritten_while_it_is_read() {
 fn a_lane_is_stolen_from_a_dead_writer_once() {
     loom::model(|| {
         let lane = Arc::new(SmallLane::default());
-        let dying = {
-            let lane = lane.clone();
-            thread::spawn(move || {
-                let mut writer = lane.claim(1, 2).expect("nobody else is there yet");
-                writer.push(1); // and is killed
-                std::mem::forget(writer);
-            })
-        };
+        let dying = spawn(&lane, |lane| {
+            let mut writer = lane.claim(1, 2).expect("nobody else is there yet");
+            writer.push(1); // and is killed
+            std::mem::forget(writer);
+        });
         dying.join().unwrap();
-        let heir = {
-            let lane = lane.clone();
-            thread::spawn(move || push(&lane, 2))
-        };
-        assert!(lane.release_dead(1));
-        let mut drained = Vec::new();
-        drain(&lane, &mut drained);
-        let inherited = heir.join().unwrap();
-        assert!(!lane.release_dead(1));
-        drain(&lane, &mut drained);
+        let thief = spawn(&lane, |lane| (lane.release_dead(1), drain(lane)));
+        let inherited = push(&lane, 2);
+        let (stolen, mut drained) = thief.join().unwrap();
+        assert!(stolen && !lane.release_dead(1));
+        drained.extend(drain(&lane));
         assert_eq!(drained, if inherited { vec![2] } else { vec![] });
     });
 }

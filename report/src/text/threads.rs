@@ -7,7 +7,7 @@ use sigspy_model::Profile;
 
 use super::TextOptions;
 use super::table::Table;
-use crate::names::Names;
+use crate::names::presentable;
 use crate::quality::{percent, seconds, share};
 
 /// Writes the threads with the most CPU time, unless there is only one.
@@ -22,17 +22,15 @@ pub fn write(profile: &Profile, options: &TextOptions, out: &mut dyn Write) -> i
     if rows.len() < 2 {
         return Ok(());
     }
-    let mut names = Names::default();
     let mut table = Table::new(["total", "CPU s", "pid", "tid", "thread"]);
     for (thread, ns) in rows.iter().take(options.limit) {
         let pid = profile.process(thread.process).pid;
-        let name = names.id(&thread.name);
         table.push([
             percent(share(*ns, total_ns)),
             seconds(*ns),
             pid.to_string(),
             thread.tid.to_string(),
-            names.get(name).to_owned(),
+            presentable(&thread.name).into_owned(),
         ]);
     }
     writeln!(out, "\nThreads\n")?;
