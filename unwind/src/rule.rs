@@ -103,6 +103,7 @@ impl Rule {
     }
 
     /// `None`: no compiler of ours has written this. Async-signal-safe.
+    #[inline(always)]
     pub(crate) fn decode(bytes: &[u8; SIZE]) -> Option<Self> {
         let &[kind, register, flags, return_register, o0, o1, o2, o3, p0, p1, x0, x1, s @ ..] =
             bytes;
@@ -157,6 +158,7 @@ impl Kind {
 }
 
 impl Saved {
+    #[inline(always)]
     fn decode(flag: u8, words: [u8; 2]) -> Option<Self> {
         match flag {
             0 => Some(Self::Kept),

@@ -46,6 +46,7 @@ impl<'a> Table<'a> {
 
     /// The rule at an address; [`Rule::GAP`] outside of what is covered. `None`: the table is
     /// inconsistent there. Async-signal-safe.
+    #[inline(always)]
     pub fn lookup(&self, relative_pc: u64) -> Option<Rule> {
         let Some(offset) = relative_pc.checked_sub(self.start) else { return Some(Rule::GAP) };
         let Ok(page) = usize::try_from(offset / PAGE) else { return Some(Rule::GAP) };
@@ -86,6 +87,7 @@ impl<'a> Table<'a> {
         self.pages.get(page).map(|row| u32::from_le_bytes(*row) as usize)
     }
 
+    #[inline(always)]
     fn rule(&self, index: usize) -> Option<Rule> {
         Rule::decode(self.rules.get(index)?)
     }

@@ -103,6 +103,7 @@ pub(crate) enum Found {
     BadTable,
 }
 
+#[inline(always)]
 pub(crate) fn find(pc: u64, modules: &mut impl Modules) -> Found {
     match modules.find(pc) {
         Some((table, relative)) => table.lookup(relative).map_or(Found::BadTable, Found::Rule),
