@@ -77,8 +77,7 @@ pub struct Record {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    #[arg(value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 
@@ -99,8 +98,7 @@ pub struct Flamegraph {
     #[arg(short, long)]
     pub threads: bool,
     /// The program and its arguments
-    #[arg(required_unless_present = "input", trailing_var_arg = true)]
-    #[arg(allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(required_unless_present = "input", trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 

@@ -69,13 +69,20 @@ fn run_recorder(
         Clock::Auto | Clock::Thread => collector::Clock::Thread,
         Clock::Process => collector::Clock::Process,
     };
-    let timed = env::var_os("SIGSPY_TIMED").is_some();
-    let period_ns = 1_000_000_000 / u64::from(sampling.rate);
+    // For benchmarks and tests; not part of the command line.
+    let is_set = |name| env::var_os(name).is_some();
+    let settings = Settings {
+        clock,
+        period_ns: 1_000_000_000 / u64::from(sampling.rate),
+        timed: is_set("SIGSPY_TIMED"),
+        arm_at_thread_start: collector::prefers_main_thread()
+            || is_set("SIGSPY_ARM_AT_THREAD_START"),
+    };
     let plan = Plan {
         argv: command,
         agent: agent::AGENT,
         agent_file: cache.as_deref().and_then(agent::unpack),
-        settings: Settings { clock, period_ns, timed },
+        settings,
         cache,
         git_revision: git_revision(),
     };

@@ -17,7 +17,7 @@ pub fn flamegraph(arguments: Flamegraph) -> Result<u8, Error> {
     let path = arguments.output.unwrap_or_else(|| "flamegraph.svg".into());
     let mut sink = Sink::create(&path, arguments.sampling.force)?;
     let (profile, exit_code) = match arguments.input {
-        Some(input) => (sigspy_collector::read(&input)?, 0),
+        Some(input) => (read_aloud(&input)?, 0),
         None => {
             let recorded = record::record(&arguments.sampling, None, arguments.command)?;
             if let Some(diagnosis) = recorded.diagnosis {
@@ -43,7 +43,7 @@ pub fn flamegraph(arguments: Flamegraph) -> Result<u8, Error> {
 
 /// Runs `sigspy report`.
 pub fn text(arguments: Report) -> Result<u8, Error> {
-    let profile = read(arguments.input)?;
+    let profile = sigspy_collector::read(&path_of(arguments.input)?)?;
     let symbols = symbolize(&profile);
     let options = TextOptions {
         limit: arguments.limit,
@@ -58,7 +58,7 @@ pub fn text(arguments: Report) -> Result<u8, Error> {
 
 /// Runs `sigspy export`.
 pub fn export(arguments: Export) -> Result<u8, Error> {
-    let profile = read(arguments.input)?;
+    let profile = read_aloud(&path_of(arguments.input)?)?;
     let mut sink = Sink::create(&arguments.output, arguments.force)?;
     let symbols = symbolize(&profile);
     let unit = match arguments.unit {
@@ -73,13 +73,19 @@ pub fn export(arguments: Export) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn read(input: Input) -> Result<Profile, Error> {
-    let path = match input.file.or(input.input) {
-        Some(path) => path,
-        None if Path::new(output::LATEST).exists() => output::LATEST.into(),
-        None => return Err(Error::NoRecording),
-    };
-    Ok(sigspy_collector::read(&path)?)
+fn path_of(input: Input) -> Result<PathBuf, Error> {
+    match input.file.or(input.input) {
+        Some(path) => Ok(path),
+        None if Path::new(output::LATEST).exists() => Ok(output::LATEST.into()),
+        None => Err(Error::NoRecording),
+    }
+}
+
+/// Reads a recording for a format that has no room for warnings.
+fn read_aloud(path: &Path) -> Result<Profile, Error> {
+    let profile = sigspy_collector::read(path)?;
+    report::quality(&profile).warnings().iter().for_each(|warning| message::warning(warning));
+    Ok(profile)
 }
 
 fn symbolize(profile: &Profile) -> Symbols {

@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use memmap2::Mmap;
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, elf::FileHeader64, elf::PT_LOAD};
+use object::{Endianness, elf::FileHeader64, elf::PF_X, elf::PT_LOAD};
 
 use crate::maps::{FileId, Mapping};
 
@@ -111,6 +111,7 @@ fn copy(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<Vec<u8>> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     pub build_id: Option<Vec<u8>>,
+    /// Those with code: others may share a page of the file with them, at another address.
     segments: Vec<Segment>,
 }
 
@@ -127,13 +128,15 @@ impl Headers {
         let header = FileHeader64::<Endianness>::parse(image).ok()?;
         let endian = header.endian().ok()?;
         let programs = header.program_headers(endian, image).ok()?;
-        let loaded = programs.iter().filter(|program| program.p_type(endian) == PT_LOAD);
+        let is_code = |program: &&object::elf::ProgramHeader64<Endianness>| {
+            program.p_type(endian) == PT_LOAD && program.p_flags(endian).0 & PF_X.0 != 0
+        };
         let segment = |program: &object::elf::ProgramHeader64<Endianness>| Segment {
             offset: program.p_offset(endian),
             length: program.p_filesz(endian),
             address: program.p_vaddr(endian),
         };
-        let segments = loaded.map(segment).collect();
+        let segments = programs.iter().filter(is_code).map(segment).collect();
         let note = |program: &object::elf::ProgramHeader64<Endianness>| {
             let mut notes = program.notes(endian, image).ok()??;
             while let Ok(Some(note)) = notes.next() {
@@ -146,7 +149,7 @@ impl Headers {
         Some(Self { build_id: programs.iter().find_map(note), segments })
     }
 
-    /// Runtime address minus relative address in `mapping`.
+    /// Runtime address minus relative address in an executable mapping.
     pub fn bias(&self, mapping: &Mapping) -> Option<u64> {
         const PAGE: u64 = 4096;
         let length = mapping.end - mapping.start;

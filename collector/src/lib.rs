@@ -27,7 +27,7 @@ mod tables;
 mod target;
 
 pub use error::Error;
-pub use memory::Settings;
+pub use memory::{Settings, prefers_main_thread};
 pub use recorder::{Outcome, Plan, Recorder};
 pub use recording::reader::read;
 pub use sigspy_wire::control::Clock;

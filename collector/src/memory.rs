@@ -64,6 +64,24 @@ pub struct Settings {
     pub period_ns: u64,
     /// Each record says how long its handler took.
     pub timed: bool,
+    /// Threads are armed when they start, as they must be where [`prefers_main_thread`].
+    pub arm_at_thread_start: bool,
+}
+
+/// Whether the kernel (before 6.4) delivers the signal of a process-wide timer to the main
+/// thread whenever that can take it, instead of to the thread whose time has expired.
+///
+/// Source: linux commit bcb7ee79029d, "posix-timers: Prefer delivery of signals to the current
+/// thread".
+pub fn prefers_main_thread() -> bool {
+    let release = nix::sys::utsname::uname().ok();
+    let release = release.as_ref().and_then(|uname| uname.release().to_str());
+    release.and_then(version).is_some_and(|version| version < (6, 4))
+}
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// The memory shared with one process.
@@ -91,6 +109,7 @@ impl TargetMemory {
         control.period_ns.store(settings.period_ns, Relaxed);
         control.kernel_tick_ns.store(kernel_tick_ns(), Relaxed);
         control.timed.store(settings.timed.into(), Relaxed);
+        control.arm_at_thread_start.store(settings.arm_at_thread_start.into(), Relaxed);
         control.state.store(state::RUNNING, Relaxed);
         Ok(target)
     }
@@ -131,4 +150,17 @@ fn kernel_tick_ns() -> u64 {
     let coarse = nix::time::ClockId::CLOCK_MONOTONIC_COARSE;
     nix::time::clock_getres(coarse)
         .map_or(4_000_000, |tick| tick.tv_sec() as u64 * 1_000_000_000 + tick.tv_nsec() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_told_apart_by_their_release() {
+        assert_eq!(version("6.1.0-18-amd64"), Some((6, 1)));
+        assert_eq!(version("6.18.5"), Some((6, 18)));
+        assert_eq!(version("5.15.0-91-generic"), Some((5, 15)));
+        assert_eq!(version("odd"), None);
+    }
 }

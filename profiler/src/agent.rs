@@ -57,6 +57,12 @@ impl Agent {
         }
     }
 
+    /// Whether threads are armed when they start, as no process-wide timer can find them. The
+    /// process clock has nothing to arm threads with. Async-signal-safe.
+    pub fn arms_at_thread_start(&self) -> bool {
+        self.clock == Clock::Thread && self.shared.control.arm_at_thread_start.load(Relaxed) != 0
+    }
+
     /// The next random number, good enough to spread first delays. Async-signal-safe.
     pub fn next_random(&self) -> u64 {
         // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).

@@ -20,11 +20,15 @@ mod disposition;
 #[cfg(sigspy_agent)]
 mod entry;
 mod handler;
+#[cfg(sigspy_agent)]
+mod interpose;
 mod modules;
 mod session;
 mod siginfo;
 mod stack;
 mod sys;
+#[cfg(sigspy_agent)]
+mod thread_start;
 mod threads;
 pub mod tick;
 mod vdso;

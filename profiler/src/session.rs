@@ -110,8 +110,10 @@ fn arm(start: Start, shared: Parts<'static>, arena: &'static [u8]) -> Result<(),
     let before = disposition::install_handler()?;
     agent.program.set(&before);
     shared.control.armed_cpu_ns.store(agent.weighed_cpu_ns.load(Relaxed), Relaxed);
-    let random = agent.next_random();
-    agent.with_source(|source| source.set_process_cpu_profiler(agent.period_ns, random))?;
+    if !agent.arms_at_thread_start() {
+        let random = agent.next_random();
+        agent.with_source(|source| source.set_process_cpu_profiler(agent.period_ns, random))?;
+    }
     adopt_main_thread(agent);
     Ok(())
 }

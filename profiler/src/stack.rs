@@ -51,7 +51,7 @@ impl StackMemory {
         self.high != 0
     }
 
-    fn from_window(&self, address: u64) -> Option<u64> {
+    fn in_window(&self, address: u64) -> Option<u64> {
         let offset = usize::try_from(address.checked_sub(self.window_start)?).ok()?;
         let bytes = self.window.get(..self.window_length)?.get(offset..)?;
         bytes.first_chunk().map(|word| u64::from_le_bytes(*word))
@@ -67,7 +67,7 @@ impl StackMemory {
 
 impl Memory for StackMemory {
     fn word(&mut self, address: u64) -> Option<u64> {
-        if address % 8 != 0 {
+        if !address.is_multiple_of(8) {
             return None;
         }
         if self.low <= address && address < self.high {
@@ -76,10 +76,10 @@ impl Memory for StackMemory {
             // page border and `address` is aligned: the word does not reach beyond.
             return Some(unsafe { (address as *const u64).read_volatile() });
         }
-        if let Some(word) = self.from_window(address) {
+        if let Some(word) = self.in_window(address) {
             return Some(word);
         }
         self.fetch_window(address)?;
-        self.from_window(address)
+        self.in_window(address)
     }
 }

@@ -71,6 +71,9 @@ pub fn settle(slot: &Slot, origin: Origin, period_ns: u64, weight: &mut Weight) 
 pub fn after_sample(agent: &Agent, index: usize, slot: &Slot, tid: u32, flags: u8) {
     if flags & flags::PROCESS_TICK == 0 {
         slot.found.store(0, Relaxed);
+        if agent.arms_at_thread_start() {
+            reclaim_some(agent); // there are no other ticks to do it
+        }
         return;
     }
     let found = slot.found.load(Relaxed) + 1;
@@ -165,6 +168,5 @@ pub fn has_unblocked_signals(pid: u32, context: *const u8) -> bool {
     let registers = unsafe { arch::registers(context) };
     let mut code = [0; arch::CODE_BEFORE];
     let from = registers.pc.wrapping_sub(code.len() as u64);
-    sys::read_own_memory(pid, from, &mut code) == code.len()
-        && arch::returns_from_sigprocmask(code)
+    sys::read_own_memory(pid, from, &mut code) == code.len() && arch::returns_from_sigprocmask(code)
 }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use gimli::DwarfSections;
 use memmap2::Mmap;
-use object::{Object, ObjectSection};
+use object::elf::SHF_EXECINSTR;
+use object::{Object, ObjectSection, SectionFlags};
 use sigspy_model::{BuildId, Module};
 
 /// Unpacked sections larger than this are not read: bytes.
@@ -90,6 +91,11 @@ pub fn build_id(elf: &object::File<'_>) -> Option<BuildId> {
 /// True for a file that has more than names to offer.
 pub fn has_debug_info(elf: &object::File<'_>) -> bool {
     elf.section_by_name(".debug_info").is_some_and(|section| section.size() > 0)
+}
+
+/// True for a section of code. Its flags tell: in a debug file no section has content.
+pub fn is_code<'d>(section: &impl ObjectSection<'d>) -> bool {
+    matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(SHF_EXECINSTR))
 }
 
 /// The debug sections of a file. A section that cannot be read is empty: what depends on it is

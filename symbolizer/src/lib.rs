@@ -5,8 +5,10 @@
 //! ring and no command line.
 //!
 //! A name is given only where a symbol or a piece of debug information covers the address, in a
-//! file whose build-id is the recorded one. Everything else is `module+0xaddress`: an honest
-//! gap reads better than the name of a far neighbour.
+//! file whose build-id is the recorded one. A function without a name is `module+0xstart`, so that
+//! its addresses are one function in a report; its start comes from the unwind information that
+//! covers the address. Everything else is `module+0xaddress`: an honest gap reads better than the
+//! name of a far neighbour.
 //!
 //! Debug information comes from the module itself, else from `/usr/lib/debug/.build-id`, else from
 //! where `.gnu_debuglink` leads; what `dwz` moved to a common file is followed. Not read are split
@@ -21,6 +23,7 @@ mod debug_info;
 mod demangle;
 mod elf;
 mod files;
+mod functions;
 mod locate;
 mod module;
 mod plt;

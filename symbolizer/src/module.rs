@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use gimli::RunTimeEndian;
 use sigspy_model::{Frame, Module};
@@ -10,6 +11,7 @@ use crate::debug_info::{self, DebugInfo, RawFrame};
 use crate::demangle::{clean, demangle};
 use crate::elf::{self, Image, Sections};
 use crate::files::Files;
+use crate::functions::Functions;
 use crate::pool;
 use crate::problem::Cause;
 use crate::symbol_table::{Name, SymbolTable};
@@ -44,7 +46,8 @@ pub fn symbolize(module: &Module, addresses: &[u64], debug_root: &Path) -> Answe
         None if symbols.stripped => Some(Cause::NoSymbols),
         None => Some(Cause::NoDebugInfo),
     };
-    let sources = Sources { module: module.name(), dwarf, symbols };
+    let functions = OnceLock::new();
+    let sources = Sources { module: module.name(), dwarf, symbols, own: own.as_ref(), functions };
     Answer { frames: sources.frames(addresses), cause: files.cause.or(known) }
 }
 
@@ -66,9 +69,20 @@ struct Sources<'d> {
     module: &'d str,
     dwarf: Option<Dwarf<'d>>,
     symbols: SymbolTable<'d>,
+    /// The module itself: debug files have no unwind information.
+    own: Option<&'d object::File<'d>>,
+    /// Read when an address without a name is met.
+    functions: OnceLock<Option<Functions<'d>>>,
 }
 
 impl Sources<'_> {
+    /// What stands for a name: the start of the function around `address` where it is known.
+    fn placeholder(&self, address: u64) -> String {
+        let functions = self.functions.get_or_init(|| self.own.map(Functions::of));
+        let start = functions.as_ref().and_then(|functions| functions.start(address));
+        clean(&format!("{}+{:#x}", self.module, start.unwrap_or(address))).into_owned()
+    }
+
     /// Each thread gets a contiguous part, so that few units are read twice.
     fn frames(&self, addresses: &[u64]) -> Vec<Vec<Frame>> {
         if addresses.len() <= MANY {
@@ -109,7 +123,7 @@ impl<'a> Lookup<'a> {
         let symbol = if inlined { None } else { self.sources.symbols.find(address) };
         let function = match fuller(described, symbol) {
             Some(name) => self.shown(name),
-            None => clean(&format!("{}+{address:#x}", self.sources.module)).into_owned(),
+            None => self.sources.placeholder(address),
         };
         let file = raw.file.map(|file| clean(&file).into_owned());
         Frame { function, file, line: raw.line, inlined }

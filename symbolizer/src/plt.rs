@@ -47,6 +47,11 @@ fn targets<'d>(elf: &object::File<'d>) -> HashMap<u64, &'d [u8]> {
     named.collect()
 }
 
+/// True for a section that linkers put stubs into.
+pub fn is_plt<'d>(section: &impl ObjectSection<'d>) -> bool {
+    section.name().is_ok_and(|name| SECTIONS.contains(&name))
+}
+
 fn in_section<'d>(
     section: &Section<'d, '_>,
     targets: &HashMap<u64, &'d [u8]>,

@@ -7,9 +7,9 @@
 
 use std::cmp::Ordering;
 
-use object::elf::SHF_EXECINSTR;
-use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, SymbolSection};
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind, SymbolSection};
 
+use crate::elf;
 use crate::plt::{self, Stub};
 
 /// Bytes of code that a symbol without a size may name.
@@ -128,13 +128,11 @@ fn code_symbol<'d>(elf: &object::File<'d>, symbol: &object::Symbol<'d, '_>) -> O
     })
 }
 
-/// Where a section ends, if it holds code. Its flags tell: in a debug file no section has content.
+/// Where a section ends, if it holds code.
 fn code_end(elf: &object::File<'_>, section: SymbolSection) -> Option<u64> {
     let SymbolSection::Section(index) = section else { return None };
     let section = elf.section_by_index(index).ok()?;
-    let SectionFlags::Elf { sh_flags, .. } = section.flags() else { return None };
-    let code = sh_flags.contains(SHF_EXECINSTR);
-    code.then(|| section.address().saturating_add(section.size()))
+    elf::is_code(&section).then(|| section.address().saturating_add(section.size()))
 }
 
 fn stub_symbol(stub: Stub<'_>) -> Symbol<'_> {

@@ -39,7 +39,6 @@ impl Frame {
     }
 
     /// Leaves by a rule that has a CFA.
-    #[inline(always)]
     pub fn leave(
         &mut self,
         rule: &Rule,
@@ -76,7 +75,6 @@ impl Frame {
 
     /// The caller's value of a register. At the end of a function it may lie below the stack
     /// pointer already, where not every memory is readable: then it is not known.
-    #[inline(always)]
     fn saved(&self, register: u8, saved: Saved, cfa: u64, memory: &mut impl Memory) -> Option<u64> {
         let (base, words) = match saved {
             Saved::Kept => return self.register(register),

@@ -46,7 +46,7 @@ impl<'a> Table<'a> {
 
     /// The rule at an address; [`Rule::GAP`] outside of what is covered. `None`: the table is
     /// inconsistent there. Async-signal-safe.
-    #[inline(always)]
+    #[inline(always)] // a walk takes half the time if rules stay in registers
     pub fn lookup(&self, relative_pc: u64) -> Option<Rule> {
         let Some(offset) = relative_pc.checked_sub(self.start) else { return Some(Rule::GAP) };
         let Ok(page) = usize::try_from(offset / PAGE) else { return Some(Rule::GAP) };

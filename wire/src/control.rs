@@ -62,6 +62,8 @@ pub struct Control {
     pub kernel_tick_ns: AtomicU64,
     /// Not zero: each record ends with the time its handler took ([`crate::record::flags::TIMED`]).
     pub timed: AtomicU32,
+    /// Not zero: there is no process-wide timer, and each thread is armed when it starts.
+    pub arm_at_thread_start: AtomicU32,
     /// See [`state`].
     pub state: AtomicU32,
     /// See [`agent`].

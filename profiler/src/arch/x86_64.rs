@@ -88,6 +88,23 @@ pub extern "C" fn sigprof_entry(signal: i32, info: *const u8, context: *const u8
     )
 }
 
+/// What a new thread runs when it is to be armed at its start: `cell` becomes the function and
+/// argument that the program wants, and this frame vanishes before the jump to it.
+#[cfg(sigspy_agent)]
+#[unsafe(naked)]
+pub extern "C" fn thread_entry(cell: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
+    naked_asm!(
+        "sub rsp, 24",
+        "mov rsi, rsp",
+        "call {arm_and_take}",
+        "mov rax, [rsp]",
+        "mov rdi, [rsp + 8]",
+        "add rsp, 24",
+        "jmp rax",
+        arm_and_take = sym crate::thread_start::arm_and_take,
+    )
+}
+
 /// What the handler returns to. The bytes are the ones that unwinders know a signal frame by
 /// (libgcc, gdb): `mov rax, 15` in its long form, then `syscall`.
 #[unsafe(naked)]

@@ -1,0 +1,181 @@
+//! Functions that the agent puts in front of libc's, so that the program does not notice it.
+#![allow(unsafe_code, reason = "C functions with raw pointers")]
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use crate::disposition::{as_the_program_knows_it, program_sigaction};
+use crate::sys::{self, KernelAction, SIGPROF};
+use crate::{arch, thread_start};
+
+/// The function that would be called if we were not there.
+pub struct Next {
+    name: &'static CStr,
+    found: AtomicPtr<c_void>,
+}
+
+impl Next {
+    pub const fn new(name: &'static CStr) -> Self {
+        Self { name, found: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Looked up once: all threads find the same. `None` where the C library has no `dlsym` of
+    /// its own (glibc before 2.34).
+    pub fn find(&self) -> Option<NonNull<c_void>> {
+        type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
+        let rtld_next = ptr::without_provenance_mut(usize::MAX);
+        let found = NonNull::new(self.found.load(Relaxed));
+        if found.is_some() {
+            return found;
+        }
+        let dlsym = NonNull::new(arch::weak_dlsym() as *mut c_void)?;
+        // SAFETY: the C library's function of this name has this type.
+        let found = unsafe {
+            let dlsym: Dlsym = core::mem::transmute(dlsym.as_ptr());
+            dlsym(rtld_next, self.name.as_ptr())
+        };
+        self.found.store(found, Relaxed);
+        NonNull::new(found)
+    }
+}
+
+/// libc's `struct sigaction`.
+#[repr(C)]
+pub struct LibcAction {
+    handler: usize,
+    mask: [u64; 16],
+    flags: c_int,
+    restorer: usize,
+}
+
+impl LibcAction {
+    fn to_kernel(&self) -> KernelAction {
+        let [mask, ..] = self.mask;
+        let flags = u64::from(self.flags as u32);
+        KernelAction { handler: self.handler, flags, restorer: self.restorer, mask }
+    }
+
+    fn from_kernel(action: &KernelAction) -> Self {
+        let mut mask = [0; 16];
+        mask[0] = action.mask;
+        let flags = action.flags as c_int;
+        Self { handler: action.handler, mask, flags, restorer: action.restorer }
+    }
+}
+
+/// In front of libc's. Keeps the action of SIGPROF for the program and passes all else on.
+///
+/// # Safety
+/// As sigaction(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sigaction(
+    signal: c_int,
+    new: *const LibcAction,
+    old: *mut LibcAction,
+) -> c_int {
+    // SAFETY: the caller passes null or a valid pointer.
+    let wanted = unsafe { new.as_ref() }.map(LibcAction::to_kernel);
+    if signal == SIGPROF
+        && let Some(before) = program_sigaction(wanted.as_ref())
+    {
+        // SAFETY: as above.
+        unsafe { report(old, &before) };
+        return 0;
+    }
+    // SAFETY: the caller's own arguments.
+    let result = unsafe { next_sigaction(signal, new, old) };
+    // SAFETY: as above.
+    if signal == SIGPROF
+        && result == 0
+        && let Some(reported) = unsafe { old.as_mut() }
+    {
+        *reported = LibcAction::from_kernel(&as_the_program_knows_it(reported.to_kernel()));
+    }
+    result
+}
+
+/// In front of libc's, as [`sigaction`].
+///
+/// # Safety
+/// As signal(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn signal(signal: c_int, handler: usize) -> usize {
+    const SA_RESTART: u64 = 0x1000_0000;
+    const SIG_ERR: usize = usize::MAX;
+    let action = KernelAction { handler, flags: SA_RESTART, ..KernelAction::default() };
+    if signal == SIGPROF
+        && let Some(before) = program_sigaction(Some(&action))
+    {
+        return before.handler;
+    }
+    type Signal = unsafe extern "C" fn(c_int, usize) -> usize;
+    static NEXT: Next = Next::new(c"signal");
+    match NEXT.find() {
+        // SAFETY: this is libc's function of this name, and the caller's own arguments.
+        Some(real) => unsafe {
+            core::mem::transmute::<*const c_void, Signal>(real.as_ptr())(signal, handler)
+        },
+        None => sys::set_action(signal, Some(&action)).map_or(SIG_ERR, |old| old.handler),
+    }
+}
+
+unsafe fn next_sigaction(signal: c_int, new: *const LibcAction, old: *mut LibcAction) -> c_int {
+    type Sigaction = unsafe extern "C" fn(c_int, *const LibcAction, *mut LibcAction) -> c_int;
+    static NEXT: Next = Next::new(c"sigaction");
+    if let Some(real) = NEXT.find() {
+        // SAFETY: this is libc's function of this name, and the caller's own arguments.
+        return unsafe {
+            core::mem::transmute::<*const c_void, Sigaction>(real.as_ptr())(signal, new, old)
+        };
+    }
+    // SAFETY: the caller passes null or a valid pointer.
+    let new = unsafe { new.as_ref() }.map(LibcAction::to_kernel);
+    match sys::set_action(signal, new.as_ref()) {
+        // SAFETY: as above.
+        Ok(before) => unsafe { report(old, &before) },
+        Err(_) => return -1,
+    }
+    0
+}
+
+unsafe fn report(old: *mut LibcAction, action: &KernelAction) {
+    // SAFETY: the caller passes null or a pointer that is valid for writes.
+    if let Some(old) = unsafe { old.as_mut() } {
+        *old = LibcAction::from_kernel(action);
+    }
+}
+
+/// In front of libc's, for kernels on which threads must be armed when they start.
+///
+/// # Safety
+/// As pthread_create(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pthread_create(
+    thread: *mut c_void,
+    attributes: *const c_void,
+    start: *const c_void,
+    argument: *mut c_void,
+) -> c_int {
+    type Create =
+        unsafe extern "C" fn(*mut c_void, *const c_void, *const c_void, *mut c_void) -> c_int;
+    const ENOSYS: c_int = 38;
+    static NEXT: Next = Next::new(c"pthread_create");
+    let Some(real) = NEXT.find() else { return ENOSYS };
+    // SAFETY: this is libc's function of this name.
+    let create: Create = unsafe { core::mem::transmute(real.as_ptr()) };
+    let Some(cell) = thread_start::cell(start, argument) else {
+        // SAFETY: the caller's own arguments.
+        return unsafe { create(thread, attributes, start, argument) };
+    };
+    // SAFETY: the caller's own arguments, but for the start function: ours arms the thread and
+    // jumps to the caller's.
+    let result = unsafe {
+        let start = arch::thread_entry as *const c_void;
+        create(thread, attributes, start, cell.as_ptr().cast())
+    };
+    if result != 0 {
+        thread_start::give_back(cell);
+    }
+    result
+}

@@ -1,0 +1,159 @@
+//! Starts of functions that have no name, from the information that unwinding needs.
+//!
+//! Stripping a file leaves its `.eh_frame` alone: one entry for each function, and a sorted table
+//! of them in `.eh_frame_hdr`. An address is looked up in that table, or in the entries
+//! themselves where there is none. The part of a function that a compiler moved away because it
+//! hardly ever runs has an entry of its own.
+//!
+//! An entry counts where it covers the address and starts in the same section. A whole procedure
+//! linkage table often is one entry, though no function: addresses there have no start.
+
+use std::ops::Range;
+
+use gimli::{
+    BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EhFrameOffset, EndianSlice,
+    FrameDescriptionEntry, ParsedEhFrameHdr, Reader, RunTimeEndian, UnwindSection,
+};
+use object::{Object, ObjectSection};
+
+use crate::debug_info;
+use crate::elf;
+use crate::plt;
+
+type Slice<'d> = EndianSlice<'d, RunTimeEndian>;
+
+/// Bytes of a common entry at most; compilers need some 20. It is read anew for each function
+/// that refers to it, and a long one would make that slow.
+const LONGEST_COMMON_ENTRY: u32 = 512;
+
+/// The functions of one file.
+pub struct Functions<'d> {
+    /// Sections of code, without those of stubs.
+    code: Vec<Range<u64>>,
+    entries: Entries<'d>,
+    index: Index<'d>,
+}
+
+enum Index<'d> {
+    /// The table of `.eh_frame_hdr`, and how many entries it says it has.
+    Table(ParsedEhFrameHdr<Slice<'d>>, usize),
+    /// All functions, sorted.
+    Scanned(Vec<Range<u64>>),
+}
+
+impl<'d> Functions<'d> {
+    /// Reads the head of the table; without one, all entries.
+    pub fn of(elf: &object::File<'d>) -> Self {
+        let entries = Entries::of(elf);
+        let index = table(elf, &entries.bases).unwrap_or_else(|| Index::Scanned(entries.scan()));
+        let code = elf.sections().filter(|section| elf::is_code(section) && !plt::is_plt(section));
+        let code = code.map(|section| range(section.address(), section.size())).collect();
+        Self { code, entries, index }
+    }
+
+    /// Where the function that `address` lies in starts.
+    pub fn start(&self, address: u64) -> Option<u64> {
+        let section = self.code.iter().find(|range| range.contains(&address))?;
+        let function = match &self.index {
+            Index::Table(table, length) => self.entries.listed(table, *length, address)?,
+            Index::Scanned(functions) => {
+                let behind = functions.partition_point(|function| function.start <= address);
+                functions[..behind].last()?.clone()
+            }
+        };
+        let covers = function.contains(&address) && section.contains(&function.start);
+        covers.then_some(function.start)
+    }
+}
+
+/// The table, if there is one that can be searched.
+fn table<'d>(elf: &object::File<'d>, bases: &BaseAddresses) -> Option<Index<'d>> {
+    let bytes = slice(elf, ".eh_frame_hdr");
+    let head = EhFrameHdr::from(bytes).parse(bases, address_size(elf)).ok()?;
+    // An entry has at least a byte, so that no sum of what the file says can overflow.
+    let length = head.table()?.iter(bases).size_hint().0.min(bytes.len());
+    Some(Index::Table(head, length))
+}
+
+/// `.eh_frame`.
+struct Entries<'d> {
+    bytes: Slice<'d>,
+    address: u64,
+    section: EhFrame<Slice<'d>>,
+    bases: BaseAddresses,
+}
+
+impl<'d> Entries<'d> {
+    fn of(elf: &object::File<'d>) -> Self {
+        let address = |name| {
+            elf.section_by_name(name)
+                .map_or(0, |section: object::Section<'_, '_>| section.address())
+        };
+        let bases = BaseAddresses::default()
+            .set_eh_frame_hdr(address(".eh_frame_hdr"))
+            .set_eh_frame(address(".eh_frame"))
+            .set_text(address(".text"))
+            .set_got(address(".got"));
+        let bytes = slice(elf, ".eh_frame");
+        let mut section = EhFrame::from(bytes);
+        section.set_address_size(address_size(elf));
+        Self { bytes, address: address(".eh_frame"), section, bases }
+    }
+
+    /// The last function of the table that does not start behind `address`.
+    fn listed(
+        &self,
+        table: &ParsedEhFrameHdr<Slice<'d>>,
+        length: usize,
+        address: u64,
+    ) -> Option<Range<u64>> {
+        let row = |index| table.table()?.iter(&self.bases).nth(index).ok()?;
+        let (mut from, mut to) = (0, length);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if row(middle)?.0.direct().ok()? <= address { from = middle + 1 } else { to = middle }
+        }
+        let entry = row(from.checked_sub(1)?)?.1.direct().ok()?;
+        let offset = usize::try_from(entry.checked_sub(self.address)?).ok()?;
+        self.function(EhFrameOffset(offset)).ok()
+    }
+
+    /// Every function, sorted. Entries behind one that is malformed are not found.
+    fn scan(&self) -> Vec<Range<u64>> {
+        let entries = self.section.entries(&self.bases).map_while(Result::ok);
+        let offsets = entries.filter_map(|entry| match entry {
+            CieOrFde::Fde(entry) => Some(EhFrameOffset(entry.offset())),
+            CieOrFde::Cie(_) => None,
+        });
+        let functions = offsets.filter_map(|offset| self.function(offset).ok());
+        let mut functions: Vec<_> = functions.filter(|function| !function.is_empty()).collect();
+        functions.sort_unstable_by_key(|function| (function.start, function.end));
+        functions
+    }
+
+    fn function(&self, offset: EhFrameOffset) -> gimli::Result<Range<u64>> {
+        let entry: FrameDescriptionEntry<_> =
+            self.section.fde_from_offset(&self.bases, offset, |section, bases, common| {
+                let mut head = self.bytes;
+                head.skip(common.0)?;
+                if head.read_u32()? > LONGEST_COMMON_ENTRY {
+                    return Err(gimli::Error::UnsupportedOffset);
+                }
+                section.cie_from_offset(bases, common)
+            })?;
+        Ok(range(entry.initial_address(), entry.len()))
+    }
+}
+
+fn slice<'d>(elf: &object::File<'d>, name: &str) -> Slice<'d> {
+    let bytes = elf.section_by_name(name).and_then(|section| section.data().ok());
+    Slice::new(bytes.unwrap_or_default(), debug_info::endian(elf))
+}
+
+fn address_size(elf: &object::File<'_>) -> u8 {
+    if elf.is_64() { 8 } else { 4 }
+}
+
+fn range(start: u64, length: u64) -> Range<u64> {
+    start..start.saturating_add(length)
+}
