@@ -5,7 +5,7 @@
 //! on; an address is looked up in the version of its time, then in later ones: the module was
 //! there before we looked.
 
-use sigspy_wire::module_map::Entry;
+use sigspy_wire::module_map::{Entry, MAX_MODULES};
 
 use crate::modules::{Modules, Table};
 
@@ -50,16 +50,27 @@ impl AddressSpace {
         versions.iter().find_map(|(_, regions)| find(regions, address))
     }
 
-    /// The valid version, as an agent wants it: modules with a table.
+    /// The valid version, as an agent wants it: modules with their tables, and code without any.
+    /// Left out is what will have a table soon.
     pub fn entries(&self, modules: &Modules) -> Vec<Entry> {
         let Some((_, regions)) = self.versions.last() else { return Vec::new() };
         let entry = |region: &Region| {
-            let (module, bias) = region.module?;
-            let Table::At(table_offset, table_length) = modules.table(module) else { return None };
-            let (start, end) = (region.start, region.end);
-            Some(Entry { start, end, bias, table_offset, table_length })
+            let (table, bias) = match region.module {
+                Some((module, bias)) => (modules.table(module), bias),
+                None => (Table::Absent, 0),
+            };
+            let (table_offset, table_length) = match table {
+                Table::At(offset, length) => (offset, length),
+                Table::Absent => (0, 0),
+                Table::Pending => return None,
+            };
+            Some(Entry { start: region.start, end: region.end, bias, table_offset, table_length })
         };
-        regions.iter().filter_map(entry).collect()
+        let mut entries: Vec<_> = regions.iter().filter_map(entry).collect();
+        if entries.len() > MAX_MODULES {
+            entries.retain(|entry| entry.table_length > 0);
+        }
+        entries
     }
 
     /// Whether the table of a module in the valid version is still in the making.

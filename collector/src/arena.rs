@@ -30,6 +30,20 @@ impl Arena {
         self.memory.descriptor()
     }
 
+    /// A table that was placed.
+    pub fn table(&self, offset: u32, length: u32) -> Option<&[u8]> {
+        let end = (offset as usize).checked_add(length as usize)?;
+        // SAFETY: what lies below `used` is mapped and is never written again by us; others
+        // cannot write where the kernel has the seal, and elsewhere have no writable mapping
+        // unless they work at it: then they get wrong stacks.
+        (end <= self.used).then(|| unsafe {
+            std::slice::from_raw_parts(
+                self.memory.map().as_mut_ptr().add(offset as usize),
+                length as usize,
+            )
+        })
+    }
+
     /// Places a table; its offset and length, or `None` when the arena is full.
     pub fn place(&mut self, table: &[u8]) -> Option<(u32, u32)> {
         let end = self.used.checked_add(table.len())?;

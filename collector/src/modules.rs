@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::arena::Arena;
 use crate::image::{self, Headers};
@@ -91,6 +92,19 @@ impl Modules {
     /// Where the table of a module is.
     pub fn table(&self, module: u32) -> Table {
         self.modules.get(module as usize).map_or(Table::Absent, |module| module.table)
+    }
+
+    /// The bytes of a table.
+    pub fn table_bytes(&self, table: Table) -> Option<&[u8]> {
+        match table {
+            Table::At(offset, length) => self.arena.table(offset, length),
+            Table::Pending | Table::Absent => None,
+        }
+    }
+
+    /// Waits for the next table. False: none is in the making, or none came in time.
+    pub fn wait_for_table(&mut self, patience: Duration) -> bool {
+        self.tables.pending > 0 && self.tables.wait(patience) && self.place_finished()
     }
 
     /// Places tables that are ready. True: there were some.

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::cache::Cache;
@@ -68,6 +70,13 @@ impl Tables {
     /// What polls as readable when a table is ready.
     pub fn ready(&self) -> impl AsFd + '_ {
         &*self.ready
+    }
+
+    /// Waits until a table is ready. False: none was in time.
+    pub fn wait(&self, patience: Duration) -> bool {
+        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+        let mut polled = [PollFd::new(self.ready.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, timeout).is_ok_and(|ready| ready > 0)
     }
 
     /// The next table that is ready.

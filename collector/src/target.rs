@@ -4,6 +4,7 @@
 //! no sense are counted and left out.
 
 mod losses;
+mod resume;
 mod threads;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use sigspy_model::{StackKind, Stop};
+use sigspy_unwind::Stop as Walk;
 use sigspy_wire::control::{agent, state};
 use sigspy_wire::record::{self, Header, Record, flags};
 use sigspy_wire::slot::StackBounds;
@@ -30,6 +32,11 @@ use threads::Threads;
 /// The maps are read again after this many times the time that it took last: at most 2 % of it.
 const PAUSE_FACTOR: u32 = 50;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+/// So long a record waits for the tables that its walk needs, and so many of them.
+const PATIENCE: Duration = Duration::from_secs(2);
+const MOST_UNFINISHED: usize = 4096;
+/// So long the last records of a process hold up everything else.
+const LAST_WAIT: Duration = Duration::from_millis(500);
 /// Housekeeping that need not be done with each drain.
 const SELDOM: Duration = Duration::from_secs(1);
 
@@ -51,7 +58,10 @@ pub struct Target {
     wants_maps: bool,
     unbounded: Vec<(u32, u64)>,
     seldom: Instant,
+    is_closing: bool,
     words: Vec<u64>,
+    /// Records whose walk cannot go on yet, and since when.
+    unfinished: Vec<(Instant, Vec<u64>)>,
 }
 
 impl Target {
@@ -80,7 +90,9 @@ impl Target {
             wants_maps: true,
             unbounded: Vec::new(),
             seldom: Instant::now(),
+            is_closing: false,
             words: Vec::new(),
+            unfinished: Vec::new(),
         };
         target.read_maps(modules, journal);
         Ok(target)
@@ -131,12 +143,15 @@ impl Target {
         let words = self.take_words();
         let mut rest = words.as_slice();
         while let Some((record, behind)) = record::decode(rest) {
-            self.take_record(&record, modules, journal);
+            let length = rest.len() - behind.len();
+            if !self.take_record(&record, Instant::now(), modules, journal) {
+                self.unfinished.push((Instant::now(), rest[..length].to_vec()));
+            }
             rest = behind;
         }
-        self.losses.bad_records += u64::from(!rest.is_empty());
         self.words = words;
         self.follow_maps(modules, journal);
+        self.retry_unfinished(modules, journal);
         if self.seldom.elapsed() >= SELDOM {
             self.seldom = Instant::now();
             self.do_seldom(journal);
@@ -159,26 +174,56 @@ impl Target {
         all
     }
 
-    fn take_record(&mut self, record: &Record<'_>, modules: &mut Modules, journal: &mut Journal) {
+    /// Looks whether walks that wait can go on.
+    fn retry_unfinished(&mut self, modules: &mut Modules, journal: &mut Journal) {
+        for (since, words) in std::mem::take(&mut self.unfinished) {
+            let Some((record, _)) = record::decode(&words) else { continue };
+            if !self.take_record(&record, since, modules, journal) {
+                self.unfinished.push((since, words));
+            }
+        }
+    }
+
+    /// False: the record must wait for the tables of its modules.
+    fn take_record(
+        &mut self,
+        record: &Record<'_>,
+        since: Instant,
+        modules: &mut Modules,
+        journal: &mut Journal,
+    ) -> bool {
         let Header { time_ns, tid, weight_ns, blocked_ns, sp, .. } = record.header;
-        let kind = kind_of(record.stop);
-        let (Some(kind), true) = (kind, self.is_plausible(&record.header)) else {
+        let (Some(mut kind), true) = (kind_of(record.stop), self.is_plausible(&record.header))
+        else {
             self.losses.bad_records += 1;
-            return;
+            return true;
         };
+        let mut pcs = record.frames.to_vec();
+        if let Some(unfinished) = &record.unfinished {
+            let (more, stop) = resume::resume(unfinished, pcs.len(), time_ns, &self.space, modules);
+            let may_wait = !self.is_closing
+                && since.elapsed() < PATIENCE
+                && self.unfinished.len() < MOST_UNFINISHED;
+            if stop == Walk::Unknown && may_wait {
+                self.wants_maps = true;
+                return false;
+            }
+            pcs.extend(more);
+            kind = walked(stop);
+        }
         if record.flags & flags::UNBOUNDED != 0 {
             self.unbounded.push((tid, sp));
         }
         let thread = self.threads.number(tid, self.id, journal);
-        let locations: Vec<u32> = (record.frames.iter())
-            .map(|&pc| self.location(pc, time_ns, modules, journal))
-            .collect();
+        let locations: Vec<u32> =
+            pcs.iter().map(|&pc| self.location(pc, time_ns, modules, journal)).collect();
         let stack = journal.stack(kind, &locations);
         journal.sample(thread, stack, Weight { time_ns, ns: weight_ns, ticks: 1 });
         if blocked_ns > 0 {
             let stack = journal.stack(StackKind::Blocked, &[]);
             journal.sample(thread, stack, Weight { time_ns, ns: blocked_ns, ticks: 0 });
         }
+        true
     }
 
     /// No thread has used more CPU time than has passed since the process began, nor later than
@@ -292,11 +337,24 @@ impl Target {
         }
     }
 
+    /// Gives the last walks their tables, if these come soon.
+    fn wait_for_tables(&mut self, modules: &mut Modules, journal: &mut Journal) {
+        let start = Instant::now();
+        while !self.unfinished.is_empty()
+            && modules.wait_for_table(LAST_WAIT.saturating_sub(start.elapsed()))
+        {
+            self.retry_unfinished(modules, journal);
+        }
+        self.is_closing = true;
+        self.retry_unfinished(modules, journal);
+    }
+
     /// The last look, after the process has ended, was told to stop, or has become another
     /// program: then its maps are no longer what the records mean. Returns its CPU time, ns.
     pub fn finish(mut self, modules: &mut Modules, journal: &mut Journal) -> u64 {
         self.maps_pause = Duration::MAX;
         self.drain(modules, journal);
+        self.wait_for_tables(modules, journal);
         self.losses.look(&self.memory, &mut self.threads, self.id, journal);
         journal.events.push(Event::ProcessCpu { process: self.id, cpu_ns: self.cpu_ns });
         self.losses.report(journal);
@@ -305,17 +363,21 @@ impl Target {
 }
 
 fn kind_of(stop: u8) -> Option<StackKind> {
-    use sigspy_unwind::Stop as Walk;
-    let stop = match Walk::from_u8(stop) {
-        None if stop == record::STALE => Stop::Stale,
-        None => return None,
-        Some(Walk::End) => Stop::End,
-        Some(Walk::NoTable) => Stop::NoTable,
-        Some(Walk::BadRule) => Stop::BadRule,
-        Some(Walk::OutOfStack) => Stop::OutOfStack,
-        Some(Walk::Truncated) => Stop::Truncated,
-    };
-    Some(StackKind::Walked(stop))
+    if stop == record::STALE {
+        return Some(StackKind::Walked(Stop::Stale));
+    }
+    Walk::from_u8(stop).map(walked)
+}
+
+fn walked(stop: Walk) -> StackKind {
+    StackKind::Walked(match stop {
+        Walk::End => Stop::End,
+        // Unknown to the end: a module that was unmapped before anybody looked.
+        Walk::NoTable | Walk::Unknown => Stop::NoTable,
+        Walk::BadRule => Stop::BadRule,
+        Walk::OutOfStack => Stop::OutOfStack,
+        Walk::Truncated => Stop::Truncated,
+    })
 }
 
 /// Words behind the last good record of a lane.

@@ -13,9 +13,10 @@
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
+use sigspy_unwind::{Frame, Memory, Stop};
 use sigspy_wire::control::{Clock, state};
 use sigspy_wire::lane::Writer;
-use sigspy_wire::record::{self, Header, MAX_FRAMES, MAX_WORDS, flags};
+use sigspy_wire::record::{self, Header, MAX_FRAMES, MAX_STACK_WORDS, MAX_WORDS, flags};
 use sigspy_wire::slot::{Counts, Slot};
 
 use crate::agent::{self, Agent, LANE_STACK, LANE_STRIDE};
@@ -175,7 +176,8 @@ pub extern "C" fn sample(tick: *mut Tick, context: *const u8) {
     let mut modules = MappedModules::new(agent.shared.module_map, agent.arena);
     let writer = &mut tick.writer;
     let mut room = MAX_FRAMES;
-    let stop = sigspy_unwind::walk(&registers, &mut modules, &mut memory, &mut |pc| {
+    let mut frame = Frame::interrupted(&registers);
+    let stop = sigspy_unwind::walk(&mut frame, &mut modules, &mut memory, &mut |pc| {
         if room == 0 {
             return false;
         }
@@ -183,6 +185,9 @@ pub extern "C" fn sample(tick: *mut Tick, context: *const u8) {
         writer.push(pc);
         true
     });
+    if stop == Stop::Unknown {
+        tick.leave_unfinished(&frame, &mut memory);
+    }
     let stop = if modules.is_stale() { record::STALE } else { stop as u8 };
     tick.publish(stop);
     if let Some((index, slot)) = tick.slot {
@@ -204,6 +209,22 @@ impl Tick {
 
     fn counts(&self) -> &'static Counts {
         self.slot.map_or(&self.agent.shared.control.unslotted, |(_, slot)| &slot.counts)
+    }
+
+    /// Adds what the collector needs to go on from `frame`.
+    fn leave_unfinished(&mut self, frame: &Frame, memory: &mut StackMemory) {
+        self.flags |= flags::UNFINISHED;
+        for word in frame.to_words() {
+            self.writer.push(word);
+        }
+        let mut count = 0;
+        while count < MAX_STACK_WORDS as u64
+            && let Some(word) = memory.word(frame.stack_pointer().wrapping_add(count * 8))
+        {
+            self.writer.push(word);
+            count += 1;
+        }
+        self.writer.push(count);
     }
 
     /// Completes the record and makes it visible. The claim stays.

@@ -85,12 +85,11 @@ pub unsafe extern "C" fn sigaction(
     }
     // SAFETY: the caller's own arguments.
     let result = unsafe { next_sigaction(signal, new, old) };
-    // SAFETY: as above.
-    if signal == SIGPROF
-        && result == 0
-        && let Some(reported) = unsafe { old.as_mut() }
-    {
-        *reported = LibcAction::from_kernel(&as_the_program_knows_it(reported.to_kernel()));
+    if signal == SIGPROF && result == 0 {
+        // SAFETY: as above.
+        if let Some(reported) = unsafe { old.as_mut() } {
+            *reported = LibcAction::from_kernel(&as_the_program_knows_it(reported.to_kernel()));
+        }
     }
     result
 }

@@ -60,4 +60,9 @@ impl Modules for MappedModules {
         let table = Table::new(self.arena.get(start..end)?)?;
         Some((table, pc.wrapping_sub(entry.bias)))
     }
+
+    /// Code without a table is listed as such; what is not listed was mapped a moment ago.
+    fn may_be_known_later(&mut self, pc: u64) -> bool {
+        self.entry_of(pc).is_none()
+    }
 }

@@ -11,9 +11,10 @@ use core::sync::atomic::Ordering::Relaxed;
 use sigspy_unwind::Memory;
 use sigspy_wire::slot::{Slot, StackBounds};
 
-use crate::sys;
+use crate::{arch, sys};
 
 const WINDOW: usize = 4096;
+const PAGE: u64 = 4096;
 /// Windows a walk may fetch, so that its time is bounded.
 const MAX_WINDOWS: u32 = 64;
 
@@ -37,7 +38,9 @@ impl StackMemory {
             .filter(|bounds| bounds.low <= sp && sp < bounds.high);
         Self {
             pid,
-            low: sp,
+            // The red zone below the stack pointer, as far as it is surely mapped: epilogues
+            // leave registers there that they have just restored.
+            low: sp.saturating_sub(arch::RED_ZONE).max(sp & !(PAGE - 1)),
             high: bounds.map_or(0, |bounds| bounds.high),
             window: [0; WINDOW],
             window_start: 0,
@@ -72,8 +75,9 @@ impl Memory for StackMemory {
         }
         if self.low <= address && address < self.high {
             // SAFETY: [sp, high) lies in the mapping that the collector found around sp, and the
-            // interrupted thread stands on it, so that it is there and readable. `high` is a
-            // page border and `address` is aligned: the word does not reach beyond.
+            // interrupted thread stands on it, so that it is there and readable; `low` is on the
+            // page of sp. `high` is a page border and `address` is aligned: the word does not
+            // reach beyond.
             return Some(unsafe { (address as *const u64).read_volatile() });
         }
         if let Some(word) = self.in_window(address) {

@@ -72,6 +72,7 @@ fn table<'d>(elf: &object::File<'d>, bases: &BaseAddresses) -> Option<Index<'d>>
     let head = EhFrameHdr::from(bytes).parse(bases, address_size(elf)).ok()?;
     // An entry has at least a byte, so that no sum of what the file says can overflow.
     let length = head.table()?.iter(bases).size_hint().0.min(bytes.len());
+    head.table()?.iter(bases).nth(0).ok()?; // fails for rows of varying size
     Some(Index::Table(head, length))
 }
 

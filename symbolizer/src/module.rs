@@ -101,13 +101,13 @@ impl Sources<'_> {
 }
 
 /// Turns addresses into frames. Each distinct name is demangled once.
-struct Lookup<'a> {
-    sources: &'a Sources<'a>,
+struct Lookup<'a, 'd> {
+    sources: &'a Sources<'d>,
     info: Option<DebugInfo<'a>>,
     shown: HashMap<Name<'a>, String>,
 }
 
-impl<'a> Lookup<'a> {
+impl<'a, 'd: 'a> Lookup<'a, 'd> {
     /// Innermost first, the physical function last.
     fn frames(&mut self, address: u64) -> Vec<Frame> {
         let mut raw = self.info.as_ref().map_or(Vec::new(), |info| info.frames(address));

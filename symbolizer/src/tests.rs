@@ -3,6 +3,7 @@
 mod damage;
 mod debug_files;
 mod folder;
+mod nameless;
 mod names;
 
 use std::path::Path;

@@ -183,7 +183,7 @@ fn options_after_the_program_are_its_own() {
 fn the_summary_says_what_was_recorded_and_where() {
     let recorded = record([program("split.c").as_ref(), "1".as_ref()]).expect(0);
     let summary = recorded.outcome.summary();
-    for words in [" samples", " of CPU time", " 1 thread", "recording.sigspy"] {
+    for words in [" samples", " CPU, ", " 1 thread", "recording.sigspy"] {
         assert!(summary.contains(words), "`{words}` is not in `{summary}`");
     }
 }

@@ -8,6 +8,7 @@ use crate::rule::{Kind, ReturnAddress, Rule, Saved};
 use crate::walk::{EXACT, Found, Memory, Modules, Registers, Stop, find};
 
 /// A function that has not returned yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pc: u64,
     /// Interrupted at `pc`; otherwise `pc` is where it goes on after a call.
@@ -19,27 +20,50 @@ pub struct Frame {
 
 const ALL: u16 = 0xffff;
 
+/// Words of a frame on its way to someone who can resume the walk.
+pub const FRAME_WORDS: usize = 5;
+
 impl Frame {
+    /// The function that was interrupted.
     pub fn interrupted(registers: &Registers) -> Self {
         Self { pc: registers.pc, exact: true, general: registers.general, known: ALL }
     }
 
-    pub fn pc(&self) -> u64 {
+    /// The frame as words: what callers can know, and no other registers. Async-signal-safe.
+    pub fn to_words(&self) -> [u64; FRAME_WORDS] {
+        let [_, _, _, rbx, _, _, rbp, rsp, ..] = self.general;
+        [self.word(), rsp, rbp, rbx, self.known.into()]
+    }
+
+    /// The inverse of [`Frame::to_words`]; any words will do.
+    pub fn from_words([word, rsp, rbp, rbx, known]: [u64; FRAME_WORDS]) -> Self {
+        let general = [0, 0, 0, rbx, 0, 0, rbp, rsp, 0, 0, 0, 0, 0, 0, 0, 0];
+        let in_words = bit(arch::RSP) | bit(arch::RBP) | bit(arch::RBX);
+        let known = known as u16 & in_words;
+        Self { pc: word & !EXACT, exact: word & EXACT != 0, general, known }
+    }
+
+    pub(crate) fn pc(&self) -> u64 {
         self.pc
     }
 
+    /// What the stack pointer is in this function.
+    pub fn stack_pointer(&self) -> u64 {
+        self.sp()
+    }
+
     /// For the caller of `walk`.
-    pub fn word(&self) -> u64 {
+    pub(crate) fn word(&self) -> u64 {
         if self.exact { self.pc | EXACT } else { self.pc }
     }
 
     /// A call may be the last instruction of its function.
-    pub fn lookup_pc(&self) -> u64 {
+    pub(crate) fn lookup_pc(&self) -> u64 {
         if self.exact { self.pc } else { self.pc.wrapping_sub(1) }
     }
 
     /// Leaves by a rule that has a CFA.
-    pub fn leave(
+    pub(crate) fn leave(
         &mut self,
         rule: &Rule,
         modules: &mut impl Modules,
@@ -86,7 +110,7 @@ impl Frame {
     }
 
     /// Leaves a signal handler for what it interrupted, maybe on another stack.
-    pub fn leave_handler(&mut self, memory: &mut impl Memory) -> Result<(), Stop> {
+    pub(crate) fn leave_handler(&mut self, memory: &mut impl Memory) -> Result<(), Stop> {
         let (general, pc) =
             arch::interrupted_registers(self.sp(), memory).ok_or(Stop::OutOfStack)?;
         *self = Self::interrupted(&Registers { general, pc });
@@ -96,7 +120,7 @@ impl Frame {
     /// Leaves code of a module that has no call frame information there. That is mostly a few
     /// instructions of hand-written assembly: when interrupted in it, the return address is
     /// still on top of the stack, or else there is a frame pointer.
-    pub fn leave_gap(
+    pub(crate) fn leave_gap(
         &mut self,
         modules: &mut impl Modules,
         memory: &mut impl Memory,
@@ -111,7 +135,7 @@ impl Frame {
     }
 
     /// Leaves code that no module holds: compiled at run time.
-    pub fn leave_unknown_code(
+    pub(crate) fn leave_unknown_code(
         &mut self,
         modules: &mut impl Modules,
         memory: &mut impl Memory,
@@ -129,7 +153,7 @@ impl Frame {
     /// Leaves by the frame pointer, if it proves to be one: it points into the stack above, and
     /// beside it lies a return address into known code, or it points to another one. A caller
     /// that has zero there is the outermost function: so the ABI marks it.
-    pub fn leave_by_frame_pointer(
+    pub(crate) fn leave_by_frame_pointer(
         &mut self,
         modules: &mut impl Modules,
         memory: &mut impl Memory,

@@ -46,6 +46,7 @@ mod x86_64;
 
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, Compiled, Stats, compile};
+pub use frame::{FRAME_WORDS, Frame};
 pub use rule::{Kind, ReturnAddress, Rule, Saved};
 pub use table::Table;
 pub use walk::{EXACT, Memory, Modules, Registers, Stop, walk};

@@ -31,6 +31,12 @@ pub trait Memory {
 pub trait Modules {
     /// The table of the module that holds `pc`, and `pc` relative to that module.
     fn find(&mut self, pc: u64) -> Option<(Table<'_>, u64)>;
+
+    /// Where `find` has nothing: whether that may change, as the module is new. Then the walk
+    /// ends with [`Stop::Unknown`] and can be resumed by someone who knows more.
+    fn may_be_known_later(&mut self, _pc: u64) -> bool {
+        false
+    }
 }
 
 /// Why a walk ended.
@@ -47,26 +53,28 @@ pub enum Stop {
     OutOfStack = 3,
     /// The caller wanted no more.
     Truncated = 4,
+    /// In a module that is not known yet.
+    Unknown = 5,
 }
 
 impl Stop {
     /// The inverse of `as u8`.
     pub fn from_u8(number: u8) -> Option<Self> {
-        [Self::End, Self::NoTable, Self::BadRule, Self::OutOfStack, Self::Truncated]
+        [Self::End, Self::NoTable, Self::BadRule, Self::OutOfStack, Self::Truncated, Self::Unknown]
             .get(usize::from(number))
             .copied()
     }
 }
 
-/// Calls `each` with the program counter of each frame, leaf first, until it returns false.
-/// Async-signal-safe if the three arguments are.
+/// Calls `each` with the program counter of each frame, from `frame` on, until it returns false.
+/// Leaves in `frame` the frame at which it ended. Async-signal-safe if the last three arguments
+/// are.
 pub fn walk(
-    registers: &Registers,
+    frame: &mut Frame,
     modules: &mut impl Modules,
     memory: &mut impl Memory,
     each: &mut impl FnMut(u64) -> bool,
 ) -> Stop {
-    let mut frame = Frame::interrupted(registers);
     let mut signal_frames = 0_u8;
     loop {
         if frame.pc() == 0 {
@@ -87,6 +95,7 @@ pub fn walk(
                 Kind::Gap => frame.leave_gap(modules, memory),
                 Kind::Unsupported => frame.leave_by_frame_pointer(modules, memory),
             },
+            Found::NoModule if modules.may_be_known_later(frame.lookup_pc()) => Err(Stop::Unknown),
             Found::NoModule => frame.leave_unknown_code(modules, memory),
             Found::BadTable => Err(Stop::BadRule),
         };

@@ -8,8 +8,13 @@
 //! word 4   time for which SIGPROF had been blocked, ns of CPU time
 //! word 5   stack pointer of the interrupted instruction
 //! word 6.. program counters, leaf first; bit 63 set: exact, else a return address
+//!   ..     with flags::UNFINISHED: the frame at which the walk ended, as STATE_WORDS words, then
+//!          the stack from its stack pointer up, then the number of words of that stack
 //! last     with flags::TIMED: how long the handler took, ns
 //! ```
+//! A walk is unfinished where it came into a module that the agent has no table for yet. The
+//! collector, who will have it, goes on with the copy of the stack.
+//!
 //! A reader that finds a word 0 without the magic, or a length that does not fit, cannot know
 //! where the next record starts: it gives up what is in the lane, once.
 
@@ -19,8 +24,12 @@ pub const MAGIC: u64 = 0x5359;
 pub const HEADER_WORDS: usize = 6;
 /// Frames in a record at most; deeper stacks are cut.
 pub const MAX_FRAMES: usize = 1024;
+/// Words of the frame in an unfinished record.
+pub const STATE_WORDS: usize = 5;
+/// Words of stack in an unfinished record at most: 16 KiB.
+pub const MAX_STACK_WORDS: usize = 2048;
 /// Longest record.
-pub const MAX_WORDS: usize = HEADER_WORDS + MAX_FRAMES + 1;
+pub const MAX_WORDS: usize = HEADER_WORDS + MAX_FRAMES + STATE_WORDS + MAX_STACK_WORDS + 2;
 
 /// As the reason why a walk ended, beside the walker's own: modules changed under it.
 pub const STALE: u8 = 0xff;
@@ -33,6 +42,8 @@ pub mod flags {
     pub const PROCESS_TICK: u8 = 2;
     /// The last word is the handler's own time.
     pub const TIMED: u8 = 4;
+    /// The frames are followed by a state and a stack.
+    pub const UNFINISHED: u8 = 8;
 }
 
 /// Everything about a sample but its frames.
@@ -68,8 +79,18 @@ pub struct Record<'a> {
     pub stop: u8,
     pub flags: u8,
     pub frames: &'a [u64],
+    /// With [`flags::UNFINISHED`].
+    pub unfinished: Option<Unfinished<'a>>,
     /// With [`flags::TIMED`].
     pub handler_ns: Option<u64>,
+}
+
+/// Where a walk ended for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished<'a> {
+    pub state: [u64; STATE_WORDS],
+    /// From the stack pointer of the frame up.
+    pub stack: &'a [u64],
 }
 
 /// Takes the record at the start of `words`, which come from a target and may be anything.
@@ -88,6 +109,11 @@ pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
         let (&last, others) = frames.split_last()?;
         (handler_ns, frames) = (Some(last), others);
     }
+    let mut unfinished = None;
+    if flags & flags::UNFINISHED != 0 {
+        let (known, rest) = split_unfinished(frames)?;
+        (frames, unfinished) = (known, Some(rest));
+    }
     let header = Header {
         time_ns,
         tid: ids as u32,
@@ -96,7 +122,16 @@ pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
         blocked_ns,
         sp,
     };
-    Some((Record { header, stop: (first >> 16) as u8, flags, frames, handler_ns }, rest))
+    let stop = (first >> 16) as u8;
+    Some((Record { header, stop, flags, frames, unfinished, handler_ns }, rest))
+}
+
+fn split_unfinished(words: &[u64]) -> Option<(&[u64], Unfinished<'_>)> {
+    let (&count, words) = words.split_last()?;
+    let start = words.len().checked_sub(usize::try_from(count).ok()?)?;
+    let (words, stack) = words.split_at_checked(start)?;
+    let (frames, state) = words.split_last_chunk()?;
+    Some((frames, Unfinished { state: *state, stack }))
 }
 
 #[cfg(test)]
@@ -110,6 +145,11 @@ mod tests {
         let mut words = Vec::from([0]);
         words.extend(record.header.words());
         words.extend(record.frames);
+        if let Some(unfinished) = record.unfinished {
+            words.extend(unfinished.state);
+            words.extend(unfinished.stack);
+            words.push(unfinished.stack.len() as u64);
+        }
         words.extend(record.handler_ns);
         words[0] = first_word(words.len() as u64, record.stop, record.flags);
         words
@@ -121,12 +161,18 @@ mod tests {
             frames in proptest::collection::vec(any::<u64>(), 0..MAX_FRAMES),
             ids: (u32, u32), times: (u64, u64, u64, u64), stop: u8, timed: Option<u64>,
             behind in proptest::collection::vec(any::<u64>(), 0..8),
+            state: Option<[u64; STATE_WORDS]>,
+            stack in proptest::collection::vec(any::<u64>(), 0..MAX_STACK_WORDS),
         ) {
             let (tid, overruns) = ids;
             let (time_ns, weight_ns, blocked_ns, sp) = times;
             let header = Header { time_ns, tid, overruns, weight_ns, blocked_ns, sp };
-            let flags = if timed.is_some() { flags::TIMED } else { 0 };
-            let record = Record { header, stop, flags, frames: &frames, handler_ns: timed };
+            let unfinished = state.map(|state| Unfinished { state, stack: &stack });
+            let flag = |is_set, flag| if is_set { flag } else { 0 };
+            let flags = flag(timed.is_some(), flags::TIMED)
+                | flag(unfinished.is_some(), flags::UNFINISHED);
+            let frames = &frames;
+            let record = Record { header, stop, flags, frames, unfinished, handler_ns: timed };
             let mut words = encode(&record);
             words.extend(&behind);
             prop_assert_eq!(decode(&words), Some((record, &behind[..])));

@@ -127,6 +127,9 @@ mod ucontext {
     pub const SIGMASK: usize = 296;
 }
 
+/// Bytes below the stack pointer that functions may use (System V ABI).
+pub const RED_ZONE: u64 = 128;
+
 /// The interrupted registers. Async-signal-safe.
 ///
 /// # Safety

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use object::ObjectSection;
 use proptest::prelude::*;
 
 use super::folder::{Folder, INLINING};
@@ -55,6 +56,28 @@ fn flipped_bits_do_no_harm() {
             flips.iter().for_each(|(at, bit)| contents[*at] ^= 1 << bit);
             assert_survives(&contents, &addresses);
         });
+    }
+}
+
+/// Of a stripped file the unwind information is read, from where the table says it is or not.
+#[test]
+fn flipped_bits_in_unwind_information_do_no_harm() {
+    for (name, argument) in [("flip-table", "-g0"), ("flip-entries", "-Wl,--no-eh-frame-hdr")] {
+        let (_, addresses) = sound(name, &[argument]);
+        let folder = Folder::new(name);
+        let contents = fs::read(folder.compile(INLINING, &[argument, "-s"])).unwrap();
+        let sections = [".eh_frame_hdr", ".eh_frame"].iter().filter_map(|name| {
+            let elf = object::File::parse(&*contents).unwrap();
+            let (start, size) = elf.section_by_name(name)?.file_range()?;
+            Some(start as usize..(start + size) as usize)
+        });
+        for at in sections.flatten() {
+            for bits in [1 << (at % 8), 0x80, 0xff] {
+                let mut contents = contents.clone();
+                contents[at] ^= bits;
+                assert_survives(&contents, &addresses);
+            }
+        }
     }
 }
 

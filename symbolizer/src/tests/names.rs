@@ -62,20 +62,6 @@ fn without_debug_information_the_symbol_table_gives_names() {
 }
 
 #[test]
-fn a_stripped_function_is_an_offset_not_its_neighbour() {
-    let folder = Folder::new("stripped");
-    let program = folder.compile(INLINING, &[]);
-    let (outer, _) = symbol(&program, "outer");
-    let (main, size) = symbol(&program, "main");
-    folder.run("strip", &["app"]);
-    let module = module(&program);
-    for address in [outer, main, main + size - 1] {
-        assert_eq!(functions(&module, address), [format!("app+{address:#x}")]);
-    }
-    assert!(matches!(look_up(&module, &[outer]).1, Some(Cause::NoSymbols)));
-}
-
-#[test]
 fn an_exported_function_does_not_lend_its_name_to_hidden_ones() {
     let folder = Folder::new("exported");
     let source =

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::frame::Frame;
 use crate::made_up::{MadeUpMemory, MadeUpModules, table};
 use crate::rule::{ReturnAddress, Rule, Saved};
 
@@ -90,12 +91,12 @@ proptest! {
         let mut memory = MadeUpMemory::default().with(STACK, &stack);
         let mut frames = 0;
         let mut count = |_| { frames += 1; true };
-        walk(&registers, &mut modules, &mut memory, &mut count);
+        walk(&mut Frame::interrupted(&registers), &mut modules, &mut memory, &mut count);
         prop_assert!(frames <= (1 + usize::from(MAX_SIGNAL_FRAMES)) * (stack.len() + 3));
 
         let mut frames = 0;
         let mut count = |_| { frames += 1; frames < 1000 };
-        let stop = walk(&registers, &mut modules, &mut Endless(seed), &mut count);
+        let stop = walk(&mut Frame::interrupted(&registers), &mut modules, &mut Endless(seed), &mut count);
         prop_assert!(frames < 1000 || stop == Stop::Truncated);
     }
 }

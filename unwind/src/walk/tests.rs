@@ -1,6 +1,7 @@
 //! Walks through made-up stacks.
 
 use super::*;
+use crate::frame::Frame;
 use crate::made_up::{MadeUpMemory, MadeUpModules, table};
 use crate::rule::{ReturnAddress, Rule, Saved};
 use Stop::{BadRule, End, NoTable, OutOfStack, Truncated};
@@ -70,13 +71,18 @@ impl Walk {
 
     fn with_room(mut self, room: usize) -> (Vec<u64>, Stop) {
         let mut frames = Vec::new();
-        let stop = walk(&self.registers, &mut self.modules, &mut self.memory, &mut |pc| {
-            let has_room = frames.len() < room;
-            if has_room {
-                frames.push(pc);
-            }
-            has_room
-        });
+        let stop = walk(
+            &mut Frame::interrupted(&self.registers),
+            &mut self.modules,
+            &mut self.memory,
+            &mut |pc| {
+                let has_room = frames.len() < room;
+                if has_room {
+                    frames.push(pc);
+                }
+                has_room
+            },
+        );
         (frames, stop)
     }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use object::elf::{FileHeader64, PF_X, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
-use sigspy_unwind::{EXACT, Memory, Modules, Registers, Stop, Table, compile, walk};
+use sigspy_unwind::{EXACT, Frame, Memory, Modules, Registers, Stop, Table, compile, walk};
 
 use crate::files::{self, Mapping};
 
@@ -93,7 +93,9 @@ impl Stack {
 pub fn stack_from(registers: &Registers) -> (Stack, Stop) {
     let (mut modules, mut memory) = (this_process(), this_process());
     let mut stack = Stack::new();
-    let stop = walk(registers, &mut modules, &mut memory, &mut |pc| stack.push(pc));
+    let stop = walk(&mut Frame::interrupted(registers), &mut modules, &mut memory, &mut |pc| {
+        stack.push(pc)
+    });
     (stack, stop)
 }
 

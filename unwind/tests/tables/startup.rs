@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use sigspy_unwind::{Memory, Registers, Stop, walk};
+use sigspy_unwind::{Frame, Memory, Registers, Stop, walk};
 
 use crate::process::{is_in, registers, this_process};
 
@@ -40,10 +40,11 @@ fn the_main_thread_ends_at_the_start_of_the_program() {
     let (registers, words) = AT_START.get().unwrap();
     let mut memory = Kept { start: registers.general[7], words };
     let mut frames = Vec::new();
-    let stop = walk(registers, &mut this_process(), &mut memory, &mut |pc| {
-        frames.push(pc);
-        true
-    });
+    let stop =
+        walk(&mut Frame::interrupted(registers), &mut this_process(), &mut memory, &mut |pc| {
+            frames.push(pc);
+            true
+        });
     assert_eq!(stop, Stop::End, "{frames:x?}");
     assert!(is_in(*frames.last().unwrap(), "tables-"), "{frames:x?}");
 }

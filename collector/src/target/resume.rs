@@ -1,0 +1,68 @@
+//! Walks that the agent could not finish, as they came into a module that was mapped a moment
+//! before: here they go on, with the table that is there by now and a copy of the stack.
+
+use sigspy_unwind::{Frame, Memory, Modules as KnownModules, Stop, walk};
+use sigspy_wire::record::{MAX_FRAMES, Unfinished};
+
+use crate::address_space::AddressSpace;
+use crate::modules::{Modules, Table};
+
+/// The frames behind those of the record, and why the walk ended now. [`Stop::Unknown`]: tables
+/// are still missing.
+pub fn resume(
+    unfinished: &Unfinished<'_>,
+    known_frames: usize,
+    time_ns: u64,
+    space: &AddressSpace,
+    modules: &Modules,
+) -> (Vec<u64>, Stop) {
+    let mut frame = Frame::from_words(unfinished.state);
+    let mut stack = CopiedStack { start: frame.stack_pointer(), words: unfinished.stack };
+    let mut known = At { time_ns, space, modules };
+    let mut frames = Vec::new();
+    let room = MAX_FRAMES.saturating_sub(known_frames);
+    let mut is_first = true;
+    let stop = walk(&mut frame, &mut known, &mut stack, &mut |pc| {
+        if !std::mem::take(&mut is_first) {
+            frames.push(pc); // the first one is the last of the record
+        }
+        frames.len() <= room
+    });
+    (frames, stop)
+}
+
+struct CopiedStack<'a> {
+    start: u64,
+    words: &'a [u64],
+}
+
+impl Memory for CopiedStack<'_> {
+    fn word(&mut self, address: u64) -> Option<u64> {
+        let offset = address.checked_sub(self.start).filter(|offset| offset.is_multiple_of(8))?;
+        self.words.get(usize::try_from(offset / 8).ok()?).copied()
+    }
+}
+
+/// The modules of a process at the time of a sample.
+struct At<'a> {
+    time_ns: u64,
+    space: &'a AddressSpace,
+    modules: &'a Modules,
+}
+
+impl KnownModules for At<'_> {
+    fn find(&mut self, pc: u64) -> Option<(sigspy_unwind::Table<'_>, u64)> {
+        let (module, bias) = self.space.find(pc, self.time_ns)?.module?;
+        let bytes = self.modules.table_bytes(self.modules.table(module))?;
+        Some((sigspy_unwind::Table::new(bytes)?, pc.wrapping_sub(bias)))
+    }
+
+    fn may_be_known_later(&mut self, pc: u64) -> bool {
+        match self.space.find(pc, self.time_ns) {
+            Some(region) => region
+                .module
+                .is_some_and(|(module, _)| self.modules.table(module) == Table::Pending),
+            None => true,
+        }
+    }
+}
