@@ -22,6 +22,7 @@ const ALL: u16 = 0xffff;
 
 /// Words of a frame on its way to someone who can resume the walk.
 pub const FRAME_WORDS: usize = 5;
+const IN_WORDS: u16 = bit(arch::RSP) | bit(arch::RBP) | bit(arch::RBX);
 
 impl Frame {
     /// The function that was interrupted.
@@ -32,14 +33,13 @@ impl Frame {
     /// The frame as words: what callers can know, and no other registers. Async-signal-safe.
     pub fn to_words(&self) -> [u64; FRAME_WORDS] {
         let [_, _, _, rbx, _, _, rbp, rsp, ..] = self.general;
-        [self.word(), rsp, rbp, rbx, self.known.into()]
+        [self.word(), rsp, rbp, rbx, (self.known & IN_WORDS).into()]
     }
 
     /// The inverse of [`Frame::to_words`]; any words will do.
     pub fn from_words([word, rsp, rbp, rbx, known]: [u64; FRAME_WORDS]) -> Self {
         let general = [0, 0, 0, rbx, 0, 0, rbp, rsp, 0, 0, 0, 0, 0, 0, 0, 0];
-        let in_words = bit(arch::RSP) | bit(arch::RBP) | bit(arch::RBX);
-        let known = known as u16 & in_words;
+        let known = known as u16 & IN_WORDS;
         Self { pc: word & !EXACT, exact: word & EXACT != 0, general, known }
     }
 
@@ -212,8 +212,8 @@ impl Frame {
     }
 }
 
-fn bit(number: u8) -> u16 {
-    1_u16.wrapping_shl(number.into())
+const fn bit(number: u8) -> u16 {
+    1_u16.wrapping_shl(number as u32)
 }
 
 fn read(address: u64, memory: &mut impl Memory) -> Result<u64, Stop> {

@@ -123,4 +123,6 @@ pub(crate) fn find(pc: u64, modules: &mut impl Modules) -> Found {
 #[cfg(test)]
 mod random_tests;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod tests;

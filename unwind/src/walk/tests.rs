@@ -304,9 +304,9 @@ fn a_damaged_table_ends_the_walk() {
 
 #[test]
 fn stops_survive_being_numbers() {
-    for stop in [End, NoTable, BadRule, OutOfStack, Truncated] {
+    for stop in [End, NoTable, BadRule, OutOfStack, Truncated, Stop::Unknown] {
         assert_eq!(Stop::from_u8(stop as u8), Some(stop));
     }
-    assert_eq!(Stop::from_u8(5), None);
+    assert_eq!(Stop::from_u8(6), None);
     assert_eq!(Stop::from_u8(255), None);
 }
