@@ -180,6 +180,43 @@ def start_costs(found):
         yield name, spread(milliseconds, "{:.1f} ms"), f"{added:.1f} ms"
 
 
+def handler_times(sigspy, workload, folder):
+    """Rows: how long the handler took, as it measures itself, for stacks of some depths."""
+    times, recording = os.path.join(folder, "times"), os.path.join(folder, "times.sigspy")
+    for depth in (5, 30, 100):
+        command = [sigspy, "record", "--force", "-F", "1000", "-o", recording, "--"]
+        levels = depth - 4  # main's caller, the thread's entry, work and mix make the rest
+        command += [workload.path, "1", str(workload.units * 30 // (levels + 20)), str(levels)]
+        Run(command, {"SIGSPY_HANDLER_TIMES": times})
+        with open(times) as file:
+            lines = [line.split() for line in file]
+        ns = [int(ns) for frames, ns in lines if abs(int(frames) - depth) <= 2]
+        percentiles = statistics.quantiles(ns, n=100)
+        yield (
+            str(depth),
+            str(len(ns)),
+            f"{percentiles[49] / 1e3:.1f} us",
+            f"{percentiles[98] / 1e3:.1f} us",
+        )
+
+
+def table_times(compile):
+    """Rows: unwind tables of a small and a big library, as bench/run's helper compiles them."""
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True)
+    libraries = os.path.join(sysroot.stdout.strip(), "lib")
+    driver = [name for name in os.listdir(libraries) if name.startswith("librustc_driver")]
+    cache = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+    libc = [line.split()[-1] for line in cache.splitlines() if "libc.so.6" in line]
+    for path in libc[:1] + [os.path.join(libraries, name) for name in driver]:
+        rows, size, *ms = Run([compile, path]).output.split()
+        yield (
+            os.path.basename(path),
+            rows,
+            f"{int(size) / 1024:.0f} KiB",
+            spread([float(one) for one in ms], "{:.1f} ms"),
+        )
+
+
 def big_source():
     """A Rust crate that takes the compiler some seconds."""
     parts = ["use std::collections::BTreeMap;\n"]
@@ -223,6 +260,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measures what sigspy costs.")
     parser.add_argument("--sigspy", required=True)
     parser.add_argument("--work", required=True)
+    parser.add_argument("--compile", required=True)
     parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -236,6 +274,11 @@ def main():
             table(title, head + ["own peak memory"], rows)
         head = ["profiler", "wall time of `true`", "more than bare"]
         table("Starting and stopping", head, start_costs(found))
+        head = ["frames", "samples", "median", "99th percentile"]
+        rows = handler_times(arguments.sigspy, Workload(arguments.work, 1), folder)
+        table("Time in the signal handler", head, rows)
+        head = ["module", "rows", "table", "time to compile"]
+        table("Unwind tables", head, table_times(arguments.compile))
         head = ["samples", "recording", "to a flame graph", "peak memory"]
         table("Flame graph of the Rust compiler", head, flame_graph_costs(arguments.sigspy, folder))
 

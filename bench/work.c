@@ -1,6 +1,6 @@
-// work THREADS UNITS: a fixed amount of work, whatever it costs.
+// work THREADS UNITS [LEVELS]: a fixed amount of work, whatever it costs.
 //
-// Each thread walks 30 levels down a chain of functions, allocating and freeing blocks of mixed
+// Each thread walks LEVELS (or 30) levels down a chain of functions, allocating and freeing blocks of mixed
 // sizes on the way, and mixes numbers at the bottom; as often as UNITS says. At the end it prints
 // the CPU time of the process, user and system, in microseconds. Built without frame pointers.
 #include <pthread.h>
@@ -10,9 +10,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { LEVELS = 30 };
-
 static long units;
+static int levels;
 
 __attribute__((noinline, noclone)) static uint64_t mix(uint64_t x) {
     for (int i = 0; i < 2000; i++) {
@@ -37,7 +36,7 @@ __attribute__((noinline, noclone)) static uint64_t descend(int level, uint64_t x
 static void *work(void *argument) {
     uint64_t x = (uintptr_t)argument;
     for (long i = 0; i < units; i++)
-        x = descend(LEVELS, x);
+        x = descend(levels, x);
     return (void *)(uintptr_t)x;
 }
 
@@ -46,6 +45,7 @@ static long microseconds(struct timeval time) { return time.tv_sec * 1000000 + t
 int main(int argc, char **argv) {
     long threads = argc > 1 ? atol(argv[1]) : 1;
     units = argc > 2 ? atol(argv[2]) : 1000;
+    levels = argc > 3 ? atoi(argv[3]) : 30;
     pthread_t *started = calloc((size_t)threads, sizeof *started);
     for (long i = 0; i < threads; i++)
         pthread_create(&started[i], NULL, work, (void *)(i + 1));

@@ -14,6 +14,11 @@ use crate::args::{Clock, Record, Sampling};
 use crate::error::Error;
 use crate::{agent, interrupt, message, output};
 
+/// For benchmarks: a file for lines of frames and nanoseconds, one for each run of the handler.
+const TIMES_FILE: &str = "SIGSPY_HANDLER_TIMES";
+/// For tests: arms threads when they start also where the kernel makes that unnecessary.
+const ARM_AT_THREAD_START: &str = "SIGSPY_ARM_AT_THREAD_START";
+
 /// What `record` has made.
 pub struct Recorded {
     pub profile: Profile,
@@ -69,14 +74,13 @@ fn run_recorder(
         Clock::Auto | Clock::Thread => collector::Clock::Thread,
         Clock::Process => collector::Clock::Process,
     };
-    // For benchmarks and tests; not part of the command line.
-    let is_set = |name| env::var_os(name).is_some();
+    let times_file = env::var_os(TIMES_FILE);
     let settings = Settings {
         clock,
         period_ns: 1_000_000_000 / u64::from(sampling.rate),
-        timed: is_set("SIGSPY_TIMED"),
+        timed: times_file.is_some(),
         arm_at_thread_start: collector::prefers_main_thread()
-            || is_set("SIGSPY_ARM_AT_THREAD_START"),
+            || env::var_os(ARM_AT_THREAD_START).is_some(),
     };
     let plan = Plan {
         argv: command,
@@ -100,7 +104,13 @@ fn run_recorder(
     }
     let recorder = recorder?;
     interrupt::set_program(recorder.program());
-    Ok(recorder.run(&interrupt::INTERRUPTS)?)
+    let outcome = recorder.run(&interrupt::INTERRUPTS)?;
+    if let Some(file) = times_file {
+        let line = |(frames, ns): &(usize, u64)| format!("{frames} {ns}\n");
+        let text: String = outcome.handler_times.iter().map(line).collect();
+        std::fs::write(&file, text).map_err(|error| Error::Create(file.into(), error))?;
+    }
+    Ok(outcome)
 }
 
 /// `$XDG_CACHE_HOME/sigspy`, or `~/.cache/sigspy`.

@@ -17,6 +17,8 @@ pub struct Journal {
     stacks: HashMap<(u8, Vec<u32>), u32>,
     /// CLOCK_MONOTONIC at the start, ns.
     started_ns: u64,
+    /// Frames of a record and how long its handler took, ns, where the agent was asked for that.
+    pub handler_times: Vec<(usize, u64)>,
 }
 
 /// A part of the weight of a record, or of time without one.

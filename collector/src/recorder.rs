@@ -60,6 +60,8 @@ pub struct Outcome {
     pub agents: usize,
     /// Why an agent could not start.
     pub agent_error: Option<io::Error>,
+    /// With [`Settings::timed`]: frames of a record and how long its handler took, ns.
+    pub handler_times: Vec<(usize, u64)>,
 }
 
 /// A program that has been started.
@@ -282,7 +284,12 @@ impl Recorder {
         }
         match self.write_error {
             Some(error) => Err(Error::Write(error)),
-            None => Ok(Outcome { exit_code, agents: self.agents, agent_error: self.agent_error }),
+            None => Ok(Outcome {
+                exit_code,
+                agents: self.agents,
+                agent_error: self.agent_error,
+                handler_times: self.journal.handler_times,
+            }),
         }
     }
 

@@ -211,6 +211,7 @@ impl Target {
             pcs.extend(more);
             kind = walked(stop);
         }
+        journal.handler_times.extend(record.handler_ns.map(|ns| (record.frames.len(), ns)));
         if record.flags & flags::UNBOUNDED != 0 {
             self.unbounded.push((tid, sp));
         }

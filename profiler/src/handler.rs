@@ -78,6 +78,7 @@ fn weigh_and_claim(
     signal: &SigInfo,
     context: *const u8,
 ) -> Option<*mut Tick> {
+    let time_ns = agent.monotonic.now_ns();
     let slot = match origin {
         Origin::ThreadTimer { index } => Some((index, agent.shared.slots.get(index)?)),
         _ => threads::slot_of_this_thread(agent),
@@ -103,7 +104,6 @@ fn weigh_and_claim(
         return None;
     };
     let flags = if matches!(origin, Origin::ThreadTimer { .. }) { 0 } else { flags::PROCESS_TICK };
-    let time_ns = agent.monotonic.now_ns();
     let overruns = signal.overruns;
     let tick = Tick { agent, writer, slot, tid, flags, overruns, time_ns, weight };
     // SAFETY: the stacks are `lanes` times LANE_STRIDE bytes of our own mapping; `lane` is below
