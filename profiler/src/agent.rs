@@ -12,7 +12,6 @@ use sigspy_wire::layout::Parts;
 use sigspy_wire::slot::SLOTS;
 
 use crate::disposition::Disposition;
-use crate::sys;
 use crate::tick::process::ProcessClock;
 use crate::tick::thread::ThreadClock;
 use crate::tick::{Cookies, TickSource};
@@ -108,8 +107,9 @@ pub fn get() -> Option<&'static Agent> {
 
 /// The agent, for code that runs in the process it was made for: `None` also in a child of
 /// fork or vfork, which has no timers of ours.
+#[cfg(sigspy_agent)]
 pub fn of_this_process() -> Option<&'static Agent> {
-    get().filter(|agent| agent.pid == sys::getpid())
+    get().filter(|agent| agent.pid == crate::sys::getpid())
 }
 
 /// Makes `agent` visible to handlers. Called once, by the constructor.

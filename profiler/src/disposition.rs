@@ -10,8 +10,8 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use crate::arch;
 use crate::sys::{self, KernelAction, SIGPROF};
-use crate::{agent, arch};
 
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
@@ -116,25 +116,4 @@ pub fn install_handler() -> Result<KernelAction, sys::Errno> {
             ..KernelAction::default()
         }),
     )
-}
-
-/// `sigaction(SIGPROF, new, ...)` for the program: returns the old action. `None`: the agent is
-/// not at work in this process, and the kernel is the one to ask.
-pub fn program_sigaction(new: Option<&KernelAction>) -> Option<KernelAction> {
-    let agent = agent::of_this_process()?;
-    let old = agent.program.get();
-    if let Some(new) = new {
-        agent.program.set(new);
-    }
-    Some(old)
-}
-
-/// What the kernel reports as the action of SIGPROF in a child of fork, where our handler was
-/// inherited: the program's own action instead of ours.
-pub fn as_the_program_knows_it(action: KernelAction) -> KernelAction {
-    let ours = arch::sigprof_entry as *const () as usize;
-    match agent::get() {
-        Some(agent) if action.handler == ours => agent.program.get(),
-        _ => action,
-    }
 }

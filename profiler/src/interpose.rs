@@ -5,9 +5,8 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use crate::disposition::{as_the_program_knows_it, program_sigaction};
 use crate::sys::{self, KernelAction, SIGPROF};
-use crate::{arch, thread_start};
+use crate::{agent, arch, thread_start};
 
 /// The function that would be called if we were not there.
 pub struct Next {
@@ -177,4 +176,25 @@ pub unsafe extern "C" fn pthread_create(
         thread_start::give_back(cell);
     }
     result
+}
+
+/// `sigaction(SIGPROF, new, ...)` for the program: returns the old action. `None`: the agent is
+/// not at work in this process, and the kernel is the one to ask.
+fn program_sigaction(new: Option<&KernelAction>) -> Option<KernelAction> {
+    let agent = agent::of_this_process()?;
+    let old = agent.program.get();
+    if let Some(new) = new {
+        agent.program.set(new);
+    }
+    Some(old)
+}
+
+/// What the kernel reports as the action of SIGPROF in a child of fork, where our handler was
+/// inherited: the program's own action instead of ours.
+fn as_the_program_knows_it(action: KernelAction) -> KernelAction {
+    let ours = arch::sigprof_entry as *const () as usize;
+    match agent::get() {
+        Some(agent) if action.handler == ours => agent.program.get(),
+        _ => action,
+    }
 }

@@ -32,3 +32,6 @@ mod thread_start;
 mod threads;
 pub mod tick;
 mod vdso;
+
+pub use session::{Start, start};
+pub use sys::Errno;
