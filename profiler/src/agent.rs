@@ -14,7 +14,7 @@ use sigspy_wire::slot::SLOTS;
 use crate::disposition::Disposition;
 use crate::tick::process::ProcessClock;
 use crate::tick::thread::ThreadClock;
-use crate::tick::{Cookies, TickSource};
+use crate::tick::{Cookies, TickSource, Times, first_delay_ns};
 use crate::vdso::MonotonicClock;
 
 /// Bytes of a lane's private stack, without its guard page.
@@ -60,6 +60,12 @@ impl Agent {
     /// process clock has nothing to arm threads with. Async-signal-safe.
     pub fn arms_at_thread_start(&self) -> bool {
         self.clock == Clock::Thread && self.shared.control.arm_at_thread_start.load(Relaxed) != 0
+    }
+
+    /// A timer's times, the first one random. Async-signal-safe.
+    pub fn times(&self) -> Times {
+        let first_ns = first_delay_ns(self.period_ns, self.next_random());
+        Times { first_ns, period_ns: self.period_ns }
     }
 
     /// The next random number, good enough to spread first delays. Async-signal-safe.

@@ -7,8 +7,8 @@ use core::ptr;
 
 use sigspy_wire::handshake::SOCKET_VARIABLE;
 
-use crate::arch;
 use crate::session::{self, Start};
+use crate::{arch, interpose};
 
 /// Never called: a test checks that the shared object holds nothing of the machinery of panics.
 #[panic_handler]
@@ -21,24 +21,29 @@ fn panic(_: &PanicInfo) -> ! {
 static CONSTRUCTOR: extern "C" fn() = constructor;
 
 extern "C" fn constructor() {
-    if let Some(start) = find_start() {
-        let _ = session::start(start); // the collector knows; the program need not
+    // SAFETY: the loader has just loaded us, and loads nothing while it runs constructors.
+    unsafe { interpose::find_all() };
+    if let Some(socket) = environment_variable(SOCKET_VARIABLE.as_bytes()) {
+        let vdso = auxiliary(AT_SYSINFO_EHDR);
+        // SAFETY: AT_RANDOM is the address of 16 bytes on the initial stack.
+        let random = unsafe { (auxiliary(AT_RANDOM) as *const u64).as_ref() };
+        let random = random.map_or(0, |first| *first);
+        let _ = session::start(Start { socket, vdso, random }); // the collector knows
     }
 }
 
-fn find_start() -> Option<Start> {
-    const AT_RANDOM: usize = 25;
-    const AT_SYSINFO_EHDR: usize = 33;
+pub const AT_PHDR: usize = 3;
+pub const AT_PHNUM: usize = 5;
+const AT_RANDOM: usize = 25;
+const AT_SYSINFO_EHDR: usize = 33;
+
+/// A value of the auxiliary vector, 0 if it is not there.
+pub fn auxiliary(kind: usize) -> usize {
     type GetAuxVal = unsafe extern "C" fn(usize) -> usize;
-    let socket = environment_variable(SOCKET_VARIABLE.as_bytes())?;
-    let getauxval = ptr::NonNull::new(arch::weak_getauxval() as *mut c_void)?;
-    // SAFETY: the C library's function of this name has this type and only reads; AT_RANDOM is
-    // the address of 16 bytes on the initial stack.
-    unsafe {
-        let getauxval: GetAuxVal = core::mem::transmute(getauxval.as_ptr());
-        let random = (getauxval(AT_RANDOM) as *const u64).as_ref().map_or(0, |first| *first);
-        Some(Start { socket, vdso: getauxval(AT_SYSINFO_EHDR), random })
-    }
+    ptr::NonNull::new(arch::weak_getauxval() as *mut c_void).map_or(0, |getauxval| {
+        // SAFETY: the C library's function of this name has this type and only reads.
+        unsafe { core::mem::transmute::<*mut c_void, GetAuxVal>(getauxval.as_ptr())(kind) }
+    })
 }
 
 /// The value of a variable in the environment that the program was started with.

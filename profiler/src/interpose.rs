@@ -1,42 +1,66 @@
 //! Functions that the agent puts in front of libc's, so that the program does not notice it.
 #![allow(unsafe_code, reason = "C functions with raw pointers")]
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
+use crate::elf::ProgramHeader;
+use crate::entry::{AT_PHDR, AT_PHNUM, auxiliary};
+use crate::loader::{self, LinkMap};
 use crate::sys::{self, KernelAction, SIGPROF};
-use crate::{agent, arch, thread_start};
+use crate::{agent, arch, exec, thread_start};
 
 /// The function that would be called if we were not there.
 pub struct Next {
     name: &'static CStr,
-    found: AtomicPtr<c_void>,
+    found: AtomicUsize,
 }
 
 impl Next {
     pub const fn new(name: &'static CStr) -> Self {
-        Self { name, found: AtomicPtr::new(ptr::null_mut()) }
+        Self { name, found: AtomicUsize::new(0) }
     }
 
-    /// Looked up once: all threads find the same. `None` where the C library has no `dlsym` of
-    /// its own (glibc before 2.34).
-    pub fn find(&self) -> Option<NonNull<c_void>> {
-        type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
-        let rtld_next = ptr::without_provenance_mut(usize::MAX);
-        let found = NonNull::new(self.found.load(Relaxed));
-        if found.is_some() {
-            return found;
+    /// Its address; `None` where the C library has none. The constructor finds all of them,
+    /// unless the constructor of another library comes first and needs one.
+    pub fn get(&self) -> Option<NonNull<c_void>> {
+        if !HAVE_LOOKED.load(Relaxed) {
+            // SAFETY: the program has not begun, and no thread but ours is there to load images.
+            unsafe { find_all() };
         }
-        let dlsym = NonNull::new(arch::weak_dlsym() as *mut c_void)?;
-        // SAFETY: the C library's function of this name has this type.
-        let found = unsafe {
-            let dlsym: Dlsym = core::mem::transmute(dlsym.as_ptr());
-            dlsym(rtld_next, self.name.as_ptr())
-        };
-        self.found.store(found, Relaxed);
-        NonNull::new(found)
+        NonNull::new(ptr::with_exposed_provenance_mut(self.found.load(Relaxed)))
     }
+
+    /// # Safety
+    /// `images` is the loader's list, and nobody loads or unloads meanwhile.
+    pub unsafe fn find(&self, images: *const LinkMap, own: usize) {
+        // SAFETY: the caller passes the loader's list.
+        let found = unsafe { loader::find_behind(images, self.name, own) };
+        self.found.store(found.unwrap_or(0), Relaxed);
+    }
+}
+
+static HAVE_LOOKED: AtomicBool = AtomicBool::new(false);
+static NEXT_SIGACTION: Next = Next::new(c"sigaction");
+static NEXT_SIGNAL: Next = Next::new(c"signal");
+static NEXT_PTHREAD_CREATE: Next = Next::new(c"pthread_create");
+
+/// Finds all functions that ours stand in front of.
+///
+/// # Safety
+/// Nobody loads or unloads images meanwhile.
+pub unsafe fn find_all() {
+    let headers = auxiliary(AT_PHDR) as *const ProgramHeader;
+    // SAFETY: the auxiliary vector is that of this process; the caller answers for the list.
+    unsafe {
+        let images = loader::loaded_images(headers, auxiliary(AT_PHNUM));
+        NEXT_SIGACTION.find(images, sigaction as *const () as usize);
+        NEXT_SIGNAL.find(images, signal as *const () as usize);
+        NEXT_PTHREAD_CREATE.find(images, pthread_create as *const () as usize);
+        exec::find_all(images);
+    }
+    HAVE_LOOKED.store(true, Relaxed);
 }
 
 /// libc's `struct sigaction`.
@@ -108,8 +132,7 @@ pub unsafe extern "C" fn signal(signal: c_int, handler: usize) -> usize {
         return before.handler;
     }
     type Signal = unsafe extern "C" fn(c_int, usize) -> usize;
-    static NEXT: Next = Next::new(c"signal");
-    match NEXT.find() {
+    match NEXT_SIGNAL.get() {
         // SAFETY: this is libc's function of this name, and the caller's own arguments.
         Some(real) => unsafe {
             core::mem::transmute::<*const c_void, Signal>(real.as_ptr())(signal, handler)
@@ -120,8 +143,7 @@ pub unsafe extern "C" fn signal(signal: c_int, handler: usize) -> usize {
 
 unsafe fn next_sigaction(signal: c_int, new: *const LibcAction, old: *mut LibcAction) -> c_int {
     type Sigaction = unsafe extern "C" fn(c_int, *const LibcAction, *mut LibcAction) -> c_int;
-    static NEXT: Next = Next::new(c"sigaction");
-    if let Some(real) = NEXT.find() {
+    if let Some(real) = NEXT_SIGACTION.get() {
         // SAFETY: this is libc's function of this name, and the caller's own arguments.
         return unsafe {
             core::mem::transmute::<*const c_void, Sigaction>(real.as_ptr())(signal, new, old)
@@ -158,8 +180,7 @@ pub unsafe extern "C" fn pthread_create(
     type Create =
         unsafe extern "C" fn(*mut c_void, *const c_void, *const c_void, *mut c_void) -> c_int;
     const ENOSYS: c_int = 38;
-    static NEXT: Next = Next::new(c"pthread_create");
-    let Some(real) = NEXT.find() else { return ENOSYS };
+    let Some(real) = NEXT_PTHREAD_CREATE.get() else { return ENOSYS };
     // SAFETY: this is libc's function of this name.
     let create: Create = unsafe { core::mem::transmute(real.as_ptr()) };
     let Some(cell) = thread_start::cell(start, argument) else {

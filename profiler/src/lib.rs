@@ -17,11 +17,16 @@ mod arch;
 
 mod agent;
 mod disposition;
+mod elf;
 #[cfg(sigspy_agent)]
 mod entry;
+#[cfg(sigspy_agent)]
+mod exec;
 mod handler;
 #[cfg(sigspy_agent)]
 mod interpose;
+#[cfg(any(sigspy_agent, test))]
+mod loader;
 mod modules;
 mod session;
 mod siginfo;

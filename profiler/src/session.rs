@@ -109,10 +109,8 @@ fn arm(start: Start, shared: Parts<'static>, arena: &'static [u8]) -> Result<(),
     });
     let before = disposition::install_handler()?;
     agent.program.set(&before);
-    shared.control.armed_cpu_ns.store(agent.weighed_cpu_ns.load(Relaxed), Relaxed);
     if !agent.arms_at_thread_start() {
-        let random = agent.next_random();
-        agent.with_source(|source| source.set_process_cpu_profiler(agent.period_ns, random))?;
+        agent.with_source(|source| source.set_process_cpu_profiler(agent.times()))?;
     }
     adopt_main_thread(agent);
     Ok(())
@@ -122,7 +120,7 @@ fn arm(start: Start, shared: Parts<'static>, arena: &'static [u8]) -> Result<(),
 /// before.
 fn adopt_main_thread(agent: &'static Agent) {
     if let Some((index, slot)) = threads::slot_of_this_thread(agent) {
-        threads::adopt(agent, index, slot, sys::gettid());
+        threads::adopt_new(agent, index, slot, sys::gettid());
         slot.debt_ns.store(0, Relaxed);
     }
 }

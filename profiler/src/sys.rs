@@ -23,6 +23,9 @@ pub const CLOCK_PROCESS_CPUTIME: i32 = 2;
 /// Never goes back.
 pub const CLOCK_MONOTONIC: i32 = 1;
 
+/// The same, as of the kernel's last tick.
+pub const CLOCK_MONOTONIC_COARSE: i32 = 6;
+
 /// `struct timespec`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]

@@ -70,7 +70,7 @@ pub extern "C" fn arm_and_take(cell: NonNull<Cell>, start: &mut ThreadStart) {
     if let Some(agent) = agent::of_this_process()
         && let Some((index, slot)) = threads::slot_of_this_thread(agent)
     {
-        threads::adopt(agent, index, slot, sys::gettid());
+        threads::adopt_new(agent, index, slot, sys::gettid());
         threads::reclaim_some(agent);
     }
 }

@@ -24,13 +24,24 @@ pub fn record_at<S: AsRef<OsStr>>(hz: u32, command: impl IntoIterator<Item = S>)
     record_with(&["-F", &hz.to_string()], command)
 }
 
-fn record_with<S: AsRef<OsStr>>(
+/// Profiles a program with options of `sigspy record`.
+pub fn record_with<S: AsRef<OsStr>>(
+    options: &[&str],
+    command: impl IntoIterator<Item = S>,
+) -> Recorded {
+    record_in(&[], options, command)
+}
+
+/// As [`record_with`], with more environment variables for sigspy and the program.
+pub fn record_in<S: AsRef<OsStr>>(
+    environment: &[(&str, &str)],
     options: &[&str],
     command: impl IntoIterator<Item = S>,
 ) -> Recorded {
     let folder = Arc::new(TempDir::new());
     let path = folder.join("recording.sigspy");
     let mut sigspy = Command::new(sigspy());
+    sigspy.envs(environment.iter().copied());
     sigspy.arg("record").args(options).arg("-o").arg(&path).arg("--").args(command);
     Recorded { outcome: run(&mut sigspy), path, folder }
 }

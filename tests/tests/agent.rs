@@ -13,10 +13,23 @@ use object::{Endianness, Object, ObjectSymbol};
 use sigspy_tests::{TempDir, program, run, sigspy};
 
 /// What the agent may look up in the program, where it is there: weak symbols.
-const WANTED: [&str; 3] = ["environ", "getauxval", "dlsym"];
+const WANTED: [&str; 2] = ["environ", "getauxval"];
 
 /// What the agent puts itself in front of.
-const INTERPOSED: [&str; 2] = ["sigaction", "signal"];
+const INTERPOSED: [&str; 12] = [
+    "execl",
+    "execle",
+    "execlp",
+    "execv",
+    "execve",
+    "execveat",
+    "execvp",
+    "execvpe",
+    "fexecve",
+    "pthread_create",
+    "sigaction",
+    "signal",
+];
 
 type Elf<'data> = ElfFile64<'data, Endianness>;
 

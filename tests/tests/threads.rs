@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use sigspy_tests::{
-    Outcome, Recorded, TempDir, program, record, record_at, run, sigspy, thread_of,
+    Outcome, Recorded, TempDir, program, record, record_at, record_in, record_with, run, sigspy,
+    thread_of,
 };
 
 fn profile(hz: u32, source: &str, arguments: &[&str]) -> Recorded {
@@ -36,6 +37,56 @@ fn short_lived_threads_are_in_the_profile() {
     // 7 s in `work`, of which 5 s are in threads of one period each: a standard error of 1.7 %.
     let seen = folded.weight_of("work") as f64 / cpu_ns as f64;
     assert!((0.94..1.06).contains(&seen), "{seen}:\n{}", folded.heaviest(10));
+}
+
+/// As on kernels before 6.4, where no process-wide timer can find threads.
+#[test]
+fn threads_can_be_armed_when_they_start() {
+    let armed = |hz: &str, source: &str, arguments: &[&str]| {
+        let mut command = vec![program(source).path.into_os_string()];
+        command.extend(arguments.iter().map(Into::into));
+        let always = [("SIGSPY_ARM_AT_THREAD_START", "1")];
+        record_in(&always, &["-F", hz], command).expect(0)
+    };
+    let recorded = armed("97", "threads.c", &["4", "8"]);
+    let folded = recorded.folded_by_thread();
+    for line in recorded.outcome.text().lines().filter(|line| line.contains("worker-")) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (tid, cpu_ns) = (words[0], words[2].parse::<f64>().expect("nanoseconds"));
+        let is_it = |frames: &[String]| {
+            thread_of(&frames[0]).is_some_and(|(_, of_frame)| of_frame.to_string() == tid)
+        };
+        let off_ns = (folded.only(is_it).sampled() as f64 - cpu_ns).abs();
+        // A period at the start, a tick of the kernel at the end.
+        assert!(off_ns < 30e6, "{line} is off by {off_ns} ns\n{}", recorded.outcome);
+    }
+    let recorded = armed("997", "churn.c", &[]);
+    let timers = recorded.outcome.words("timers");
+    let few = timers == "unknown" || timers.parse::<u32>().is_ok_and(|timers| timers <= 2);
+    assert!(few, "{timers} timers are left:\n{}", recorded.outcome);
+}
+
+#[test]
+fn a_program_that_replaces_itself_lives_on_whatever_the_clock() {
+    for clock in ["process", "thread"] {
+        let command = [program("exec_chain.c").path.into_os_string(), "200".into()];
+        let recorded = record_with(&["-F", "4000", "--clock", clock], command).expect(0);
+        assert_eq!(recorded.outcome.text(), "done\n", "{clock}: {}", recorded.outcome);
+    }
+}
+
+/// 200 processes burn 1.5 ms each, less than a tick of the kernel: most of them are never seen, and
+/// those that are stand for the others.
+#[test]
+fn processes_too_short_to_be_seen_are_stood_for_by_others() {
+    let command = [program("exec_chain.c").path.into_os_string(), "200".into()];
+    let recorded = record_at(997, command).expect(0);
+    let burnt = recorded.folded().weight_of("burn") as f64;
+    // `burn` looks at its clock every 0.1 ms, so it takes 310 ms in all. A sample is worth a tick of
+    // 4 ms and comes with a chance of 1.55 in 4: a standard error of 27 ms, less where the kernel
+    // ticks more often.
+    let off = (burnt - 310e6).abs();
+    assert!(off < 4.0 * 27e6, "{burnt} ns in `burn`\n{}", recorded.outcome);
 }
 
 #[test]

@@ -70,8 +70,6 @@ pub struct Control {
     pub agent: AtomicU32,
     /// Why the agent failed.
     pub errno: AtomicU32,
-    /// CPU time of the process when the process-wide clock was armed, ns.
-    pub armed_cpu_ns: AtomicU64,
     /// Ticks of threads that found no slot.
     pub unslotted: Counts,
     /// Timers that could not be created (RLIMIT_SIGPENDING); the process-wide tick stands in.

@@ -105,6 +105,30 @@ pub extern "C" fn thread_entry(cell: *mut core::ffi::c_void) -> *mut core::ffi::
     )
 }
 
+/// Functions with variable arguments that replace the program: `before` is called with the number
+/// and returns where to go on, with all arguments as they were.
+#[cfg(sigspy_agent)]
+macro_rules! pass_through {
+    ($($name:ident $number:literal),*) => { $(
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name() {
+            naked_asm!(
+                "push rdi", "push rsi", "push rdx", "push rcx", "push r8", "push r9", "push rax",
+                "mov edi, {number}",
+                "call {before}",
+                "mov r11, rax",
+                "pop rax", "pop r9", "pop r8", "pop rcx", "pop rdx", "pop rsi", "pop rdi",
+                "jmp r11",
+                number = const $number,
+                before = sym crate::exec::before,
+            )
+        }
+    )* }
+}
+#[cfg(sigspy_agent)]
+pass_through!(execl 0, execle 1, execlp 2);
+
 /// What the handler returns to. The bytes are the ones that unwinders know a signal frame by
 /// (libgcc, gdb): `mov rax, 15` in its long form, then `syscall`.
 #[unsafe(naked)]
@@ -189,7 +213,7 @@ pub fn returns_from_sigprocmask(code: [u8; CODE_BEFORE]) -> bool {
     code == RT_SIGPROCMASK
 }
 
-/// The addresses of three symbols of the C library, 0 where it has no such symbol. Weak
+/// The addresses of two symbols of the C library, 0 where it has no such symbol. Weak
 /// references: the loader shall not mind.
 #[cfg(sigspy_agent)]
 mod weak {
@@ -206,15 +230,9 @@ mod weak {
     pub extern "C" fn weak_getauxval() -> usize {
         naked_asm!(".weak getauxval", "mov rax, [rip + getauxval@GOTPCREL]", "ret")
     }
-
-    /// Of `dlsym`.
-    #[unsafe(naked)]
-    pub extern "C" fn weak_dlsym() -> usize {
-        naked_asm!(".weak dlsym", "mov rax, [rip + dlsym@GOTPCREL]", "ret")
-    }
 }
 #[cfg(sigspy_agent)]
-pub use weak::{weak_dlsym, weak_environ, weak_getauxval};
+pub use weak::{weak_environ, weak_getauxval};
 
 #[cfg(sigspy_agent)]
 mod memory {
