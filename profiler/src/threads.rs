@@ -21,7 +21,7 @@ use sigspy_wire::slot::{self, Slot};
 
 use crate::agent::Agent;
 use crate::handler::Weight;
-use crate::tick::{Lead, Origin, Times, ahead};
+use crate::tick::{Origin, Times, ahead, catch_up};
 use crate::{arch, sys};
 
 /// A thread found so often gets its own timer.
@@ -52,19 +52,15 @@ fn settling_starts_ns(period_ns: u64) -> u64 {
     period_ns.saturating_mul(16).saturating_add(BY_KERNEL_TICKS_NS)
 }
 
-/// Books `weight` for the thread, adds its lead, and lets it pay a part of its
-/// debt.
+/// Books `weight` for the thread, and lets it pay a part of its debt.
 pub fn settle(slot: &Slot, origin: Origin, period_ns: u64, weight: &mut Weight) {
+    let is_own_tick = matches!(origin, Origin::ThreadTimer { .. });
+    if is_own_tick {
+        take_lead(slot, period_ns, weight);
+    }
     let weighed = slot.weighed_ns.load(Relaxed) + weight.ns + weight.blocked_ns;
     slot.weighed_ns.store(weighed, Relaxed);
     let debt = slot.debt_ns.load(Relaxed);
-    let is_own_tick = matches!(origin, Origin::ThreadTimer { .. });
-    if is_own_tick {
-        let lead = Lead(slot.lead_ns.load(Relaxed));
-        let (paid_ns, lead) = lead.pay(weight.ticks, period_ns);
-        slot.lead_ns.store(lead.0, Relaxed);
-        weight.ns = weight.ns.wrapping_add(paid_ns);
-    }
     if debt == 0 || !is_own_tick || weighed < settling_starts_ns(period_ns) {
         return;
     }
@@ -72,6 +68,21 @@ pub fn settle(slot: &Slot, origin: Origin, period_ns: u64, weight: &mut Weight) 
     let paid = debt.clamp(-most, most);
     slot.debt_ns.store(debt - paid, Relaxed);
     weight.ns = weight.ns.wrapping_add_signed(paid);
+}
+
+/// The first tick of a thread that was armed when it began stands for more than its timer says,
+/// and the next one is due earlier.
+fn take_lead(slot: &Slot, period_ns: u64, weight: &mut Weight) {
+    let (Some(lead_ns), Some(timer)) = (slot.lead.load(Relaxed).checked_sub(1), own_timer(slot))
+    else {
+        return;
+    };
+    slot.lead.store(0, Relaxed);
+    let armed_ns = slot.weighed_ns.load(Relaxed);
+    let ran_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME).saturating_sub(armed_ns);
+    let (expiries, next_ns) = catch_up(ran_ns, lead_ns.into(), period_ns);
+    weight.ns = expiries.wrapping_mul(period_ns).saturating_sub(weight.blocked_ns);
+    let _ = sys::timer_start(timer, next_ns, period_ns); // else it is late, as it was
 }
 
 /// After a sample is published: the tick that has found a thread often enough adopts it.
@@ -93,25 +104,25 @@ pub fn after_sample(agent: &Agent, index: usize, slot: &Slot, tid: u32, flags: u
 
 /// Gives the calling thread, which a tick has found, a timer of its own.
 pub fn adopt(agent: &Agent, index: usize, slot: &Slot, tid: u32) {
-    arm(agent, index, slot, tid, agent.times(), Lead(0));
+    arm(agent, index, slot, tid, agent.times(), None);
 }
 
 /// Gives the calling thread, which has just begun, a timer of its own.
 pub fn adopt_new(agent: &Agent, index: usize, slot: &Slot, tid: u32) {
     let times = agent.times();
     let since_tick_ns = agent.monotonic.since_kernel_tick_ns().min(agent.kernel_tick_ns);
-    let (first_ns, lead) = ahead(times.first_ns, since_tick_ns);
-    arm(agent, index, slot, tid, Times { first_ns, ..times }, lead);
+    let (first_ns, lead_ns) = ahead(times.first_ns, since_tick_ns);
+    arm(agent, index, slot, tid, Times { first_ns, ..times }, lead_ns);
 }
 
-fn arm(agent: &Agent, index: usize, slot: &Slot, tid: u32, times: Times, lead: Lead) {
+fn arm(agent: &Agent, index: usize, slot: &Slot, tid: u32, times: Times, lead_ns: Option<u64>) {
     match agent.with_source(|source| source.set_thread_cpu_profiler(tid, index, times)) {
         Ok(Some(timer)) => {
             let used = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
             let weighed = slot.weighed_ns.swap(used, Relaxed);
             slot.debt_ns.store(used as i64 - weighed as i64, Relaxed);
             slot.found.store(0, Relaxed);
-            slot.lead_ns.store(lead.0, Relaxed);
+            slot.lead.store(lead_ns.map_or(0, |ns| ns as u32 + 1), Relaxed);
             slot.timer.store(timer.wrapping_add(1), Relaxed);
         }
         Ok(None) => {}

@@ -82,11 +82,10 @@ fn processes_too_short_to_be_seen_are_stood_for_by_others() {
     let command = [program("exec_chain.c").path.into_os_string(), "200".into()];
     let recorded = record_at(997, command).expect(0);
     let burnt = recorded.folded().weight_of("burn") as f64;
-    // `burn` looks at its clock every 0.1 ms, so it takes 310 ms in all. A sample is worth a tick of
-    // 4 ms and comes with a chance of 1.55 in 4: a standard error of 27 ms, less where the kernel
-    // ticks more often.
-    let off = (burnt - 310e6).abs();
-    assert!(off < 4.0 * 27e6, "{burnt} ns in `burn`\n{}", recorded.outcome);
+    // Each takes 1.53 ms. The processes follow one another in step with the kernel's tick, so their
+    // phases are not independent: no more than the order is certain.
+    let share = burnt / (200.0 * 1.53e6);
+    assert!((0.5..2.0).contains(&share), "{share} of the time in `burn`\n{}", recorded.outcome);
 }
 
 #[test]

@@ -58,8 +58,9 @@ pub struct Slot {
     pub timer: AtomicU32,
     /// How often the process-wide tick found this thread before it got its own timer.
     pub found: AtomicU32,
-    /// Weight that the first ticks of the thread's own timer have besides; see the agent's ticks.
-    pub lead_ns: AtomicU32,
+    /// By how much earlier the first expiry of the thread's own timer should have been, ns, + 1;
+    /// 0: it was not too late, or that is settled.
+    pub lead: AtomicU32,
     /// Bounds of the stack this thread was seen on, packed by [`StackBounds`]; 0: unknown.
     pub stack: AtomicU64,
     /// Weight that is still owed to (or, negative, by) this thread, ns; see the agent's threads.
@@ -112,7 +113,7 @@ impl Slot {
         }
         self.found.store(0, Relaxed);
         self.stack.store(0, Relaxed);
-        self.lead_ns.store(0, Relaxed);
+        self.lead.store(0, Relaxed);
         self.debt_ns.store(0, Relaxed);
         self.weighed_ns.store(0, Relaxed);
         true
@@ -176,7 +177,7 @@ mod tests {
                 tid: 0.into(),
                 timer: 0.into(),
                 found: 0.into(),
-                lead_ns: 0.into(),
+                lead: 0.into(),
                 stack: 0.into(),
                 debt_ns: 0.into(),
                 weighed_ns: 0.into(),
