@@ -42,7 +42,9 @@ program, the second ends the recording, the third aborts.";
 const FLAMEGRAPH_HELP: &str = "\
 Examples:
   sigspy flamegraph -o flame.svg -- xz -9 -k -c some-big-file
-  sigspy flamegraph -i build.sigspy";
+  sigspy flamegraph -i build.sigspy
+
+The recording is kept beside the flame graph, for `sigspy report` and `sigspy export`.";
 
 /// How to sample.
 #[derive(Debug, Args)]

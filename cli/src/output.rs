@@ -90,6 +90,10 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
 /// name that is no link is left alone.
 pub fn point_to_latest(recording: &Path) -> io::Result<()> {
     let latest = Path::new(LATEST);
+    if recording == latest {
+        return Ok(());
+    }
+    // A link is relative to its own folder, which is this one.
     match fs::symlink_metadata(latest) {
         Ok(data) if data.is_symlink() => fs::rename(latest, with_suffix(latest, ".old"))?,
         Ok(_) => return Ok(()),

@@ -19,6 +19,9 @@ const TIMES_FILE: &str = "SIGSPY_HANDLER_TIMES";
 /// For tests: arms threads when they start also where the kernel makes that unnecessary.
 const ARM_AT_THREAD_START: &str = "SIGSPY_ARM_AT_THREAD_START";
 
+/// Without a sample in so many periods nobody was there to take one.
+const MANY_PERIODS: u64 = 20;
+
 /// What `record` has made.
 pub struct Recorded {
     pub profile: Profile,
@@ -29,31 +32,38 @@ pub struct Recorded {
 
 /// Runs the command.
 pub fn run(arguments: Record) -> Result<u8, Error> {
-    let recorded = record(&arguments.sampling, arguments.output, arguments.command)?;
+    let recorded = match arguments.output {
+        Some(path) => record(&arguments.sampling, &path, arguments.command)?,
+        None => {
+            let path = output::default_recording(Path::new(&arguments.command[0]));
+            record_as_latest(&arguments.sampling, &path, arguments.command)?
+        }
+    };
     if let Some(diagnosis) = &recorded.diagnosis {
         message::warning(diagnosis);
     }
     Ok(recorded.exit_code)
 }
 
-/// Records `command` and says so.
-pub fn record(
+/// As [`record`]; the recording is then what other commands read if they are given none.
+pub fn record_as_latest(
     sampling: &Sampling,
-    output: Option<PathBuf>,
+    path: &Path,
     command: Vec<OsString>,
 ) -> Result<Recorded, Error> {
-    let program = PathBuf::from(&command[0]);
-    let is_default = output.is_none();
-    let path = output.unwrap_or_else(|| output::default_recording(&program));
-    let outcome = run_recorder(sampling, command, &path)?;
-    if is_default && let Err(error) = output::point_to_latest(&path) {
-        message::warning(&format!(
-            "cannot point {} to {}: {error}",
-            output::LATEST,
-            path.display()
-        ));
+    let recorded = record(sampling, path, command)?;
+    if let Err(error) = output::point_to_latest(path) {
+        let (latest, path) = (output::LATEST, path.display());
+        message::warning(&format!("cannot point {latest} to {path}: {error}"));
     }
-    let profile = collector::read(&path)?;
+    Ok(recorded)
+}
+
+/// Records `command` and says so.
+fn record(sampling: &Sampling, path: &Path, command: Vec<OsString>) -> Result<Recorded, Error> {
+    let program = PathBuf::from(&command[0]);
+    let outcome = run_recorder(sampling, command, path)?;
+    let profile = collector::read(path)?;
     let quality = quality(&profile);
     message::note(&format!("{quality}; wrote {}", path.display()));
     quality.warnings().iter().for_each(|warning| message::warning(warning));
@@ -141,8 +151,15 @@ fn diagnose(program: &Path, outcome: &Outcome, profile: &Profile) -> String {
              run the program itself, if this one starts it with an environment of its own"
         );
     }
-    let period_ms = profile.meta.period_ns as f64 / 1e6;
-    let cpu_ms = profile.accounting.cpu_ns.unwrap_or(0) as f64 / 1e6;
+    let (period_ns, cpu_ns) = (profile.meta.period_ns, profile.accounting.cpu_ns.unwrap_or(0));
+    let (period_ms, cpu_ms) = (period_ns as f64 / 1e6, cpu_ns as f64 / 1e6);
+    if cpu_ns > MANY_PERIODS * period_ns {
+        return format!(
+            "no samples: what used {cpu_ms:.1} ms of CPU time had no agent in it, as {program} \
+             started it with an environment of its own, or it is statically linked; record it \
+             directly"
+        );
+    }
     format!(
         "no samples: {program} used {cpu_ms:.1} ms of CPU time, and a sample is taken every \
          {period_ms:.1} ms; raise the rate with -F, or give it more work"

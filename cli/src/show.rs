@@ -1,5 +1,6 @@
 //! `sigspy flamegraph`, `report` and `export`: recordings for people and other programs.
 
+use std::ffi::OsString;
 use std::io::{BufWriter, Write, stdout};
 use std::path::{Path, PathBuf};
 
@@ -19,9 +20,10 @@ pub fn flamegraph(arguments: Flamegraph) -> Result<u8, Error> {
     let (profile, exit_code) = match arguments.input {
         Some(input) => (read_aloud(&input)?, 0),
         None => {
-            let recorded = record::record(&arguments.sampling, None, arguments.command)?;
+            let recording = beside(&path, &arguments.command);
+            let sampling = &arguments.sampling;
+            let recorded = record::record_as_latest(sampling, &recording, arguments.command)?;
             if let Some(diagnosis) = recorded.diagnosis {
-                sink.give_up();
                 return Err(Error::NoSamples(diagnosis));
             }
             (recorded.profile, recorded.exit_code)
@@ -30,10 +32,7 @@ pub fn flamegraph(arguments: Flamegraph) -> Result<u8, Error> {
     let symbols = symbolize(&profile);
     let options =
         FlameOptions { title: arguments.title, subtitle: None, threads: arguments.threads };
-    if let Err(error) = report::flamegraph(&profile, &symbols, &options, &mut sink) {
-        sink.give_up();
-        return Err(error.into());
-    }
+    report::flamegraph(&profile, &symbols, &options, &mut sink)?;
     sink.finish(output::SVG_MARK)?;
     if path != Path::new(STDOUT) {
         message::note(&format!("wrote {}", path.display()));
@@ -73,6 +72,14 @@ pub fn export(arguments: Export) -> Result<u8, Error> {
     Ok(0)
 }
 
+/// Where the recording behind a flame graph goes.
+fn beside(graph: &Path, command: &[OsString]) -> PathBuf {
+    match graph.to_str() {
+        Some(STDOUT) => output::default_recording(Path::new(&command[0])),
+        _ => graph.with_extension("sigspy"),
+    }
+}
+
 fn path_of(input: Input) -> Result<PathBuf, Error> {
     match input.file.or(input.input) {
         Some(path) => Ok(path),
@@ -102,28 +109,37 @@ fn symbolize(profile: &Profile) -> Symbols {
 /// Standard output, or a file that is removed again if nothing becomes of it.
 struct Sink {
     out: BufWriter<Box<dyn Write>>,
-    path: Option<PathBuf>,
+    /// Until it is finished.
+    file: Option<PathBuf>,
 }
 
 impl Sink {
     fn create(path: &Path, force: bool) -> Result<Self, Error> {
         if path == Path::new(STDOUT) {
-            return Ok(Self { out: BufWriter::new(Box::new(stdout())), path: None });
+            return Ok(Self { out: BufWriter::new(Box::new(stdout())), file: None });
         }
         let file = output::create(path, force)?;
-        Ok(Self { out: BufWriter::new(Box::new(file)), path: Some(path.into()) })
+        Ok(Self { out: BufWriter::new(Box::new(file)), file: Some(path.into()) })
     }
 
     /// Writes `end` and what is still buffered.
     fn finish(mut self, end: &str) -> Result<(), Error> {
         let written = self.out.write_all(end.as_bytes()).and_then(|()| self.out.flush());
-        written.map_err(|error| Error::Create(self.path.unwrap_or_else(|| STDOUT.into()), error))
+        match written {
+            Ok(()) => self.file = None,
+            Err(error) => {
+                let path = self.file.clone().unwrap_or_else(|| STDOUT.into());
+                return Err(Error::Create(path, error));
+            }
+        }
+        Ok(())
     }
+}
 
-    /// Removes the file.
-    fn give_up(self) {
-        if let Some(path) = &self.path {
-            let _ = std::fs::remove_file(path); // the reason for giving up is what matters
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = std::fs::remove_file(file); // why nothing became of it is what matters
         }
     }
 }

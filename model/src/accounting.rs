@@ -34,6 +34,4 @@ pub enum Shortfall {
     CutShort,
     /// So many bytes in the middle of the file could not be read.
     Damaged { bytes: u64 },
-    /// A process ran without the agent for a stated reason.
-    NotProfiled { pid: u32, reason: String },
 }

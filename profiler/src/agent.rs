@@ -8,7 +8,7 @@ use core::sync::atomic::{
 };
 
 use sigspy_wire::control::Clock;
-use sigspy_wire::layout::Parts;
+use sigspy_wire::layout::{LANES_PER_CPU, Parts};
 use sigspy_wire::slot::SLOTS;
 
 use crate::disposition::Disposition;
@@ -86,7 +86,7 @@ impl Agent {
 
     /// An upper bound for CPUs that run this process at once, from the number of lanes.
     pub fn cpus(&self) -> u64 {
-        self.shared.lanes.len() as u64 / 2
+        (self.shared.lanes.len() / LANES_PER_CPU) as u64
     }
 }
 

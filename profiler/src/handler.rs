@@ -119,7 +119,7 @@ fn weigh_and_claim(
 /// A lane with room for the longest record. Starts where this thread found one before, so that
 /// threads keep apart.
 fn claim_lane(agent: &'static Agent, tid: u32) -> Option<(usize, Writer<'static>)> {
-    const MOST_PROBES: usize = 16;
+    const MOST_PROBES: usize = 64;
     let lanes = agent.shared.lanes;
     let start = tid as usize;
     (0..lanes.len().min(MOST_PROBES)).find_map(|probe| {

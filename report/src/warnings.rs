@@ -1,7 +1,5 @@
 //! What is wrong with a profile, and what to do about it.
 
-use std::collections::BTreeMap;
-
 use sigspy_model::{Clock, Shortfall};
 
 use crate::quality::{Quality, percent, plural, seconds};
@@ -16,8 +14,6 @@ const UNSAMPLED: f64 = 0.05;
 const CHANCE_PERIODS: u64 = 5;
 /// With fewer samples, shares are guesses.
 const FEW: u64 = 100;
-/// So many process ids are named in one sentence.
-const NAMED: usize = 5;
 
 impl Quality {
     /// One sentence for each thing that makes the profile less than it should be, with what to
@@ -32,14 +28,13 @@ impl Quality {
             self.biased_clock(),
         ];
         let faults = [self.unbalanced(), self.bad_records()];
-        let shortfalls = self.shortfalls.iter().filter_map(file_shortfall);
-        let all = samples.into_iter().chain(faults).flatten();
-        all.chain(shortfalls).chain(not_profiled(&self.shortfalls)).collect()
+        let shortfalls = self.shortfalls.iter().map(shortfall);
+        samples.into_iter().chain(faults).flatten().chain(shortfalls).collect()
     }
 
     fn too_few(&self) -> Option<String> {
         let samples = plural(self.samples as usize, "sample", "samples");
-        (self.samples < FEW).then(|| {
+        (1..FEW).contains(&self.samples).then(|| {
             format!(
                 "only {samples} had a stack, so shares are uncertain (see the intervals); \
                  record for longer, or at a higher rate"
@@ -72,7 +67,7 @@ impl Quality {
         (self.share(self.blocked_ns) > BLOCKED).then(|| {
             format!(
                 "during {} of the CPU time the program had SIGPROF blocked, so it is not known \
-                 what ran; sample with another signal, or keep SIGPROF unblocked",
+                 what ran; keep SIGPROF unblocked to see it",
                 percent(self.share(self.blocked_ns))
             )
         })
@@ -118,36 +113,18 @@ impl Quality {
     }
 }
 
-fn file_shortfall(shortfall: &Shortfall) -> Option<String> {
+fn shortfall(shortfall: &Shortfall) -> String {
     match shortfall {
-        Shortfall::CutShort => Some(
-            "the recording ends early: sigspy was killed, or the disk was full; what happened \
-             afterwards is missing, so record again if it matters"
-                .to_owned(),
-        ),
-        Shortfall::Damaged { bytes } => Some(format!(
+        Shortfall::CutShort => {
+            "the recording ends early: sigspy was killed, or the disk was full; \
+             what happened afterwards is missing, so record again if it matters"
+                .to_owned()
+        }
+        Shortfall::Damaged { bytes } => format!(
             "{bytes} bytes of the recording are damaged, and their samples are missing; use an \
              intact copy if there is one"
-        )),
-        Shortfall::NotProfiled { .. } => None,
+        ),
     }
-}
-
-/// One sentence for each reason.
-fn not_profiled(shortfalls: &[Shortfall]) -> impl Iterator<Item = String> {
-    let mut by_reason: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for shortfall in shortfalls {
-        if let Shortfall::NotProfiled { pid, reason } = shortfall {
-            by_reason.entry(reason).or_default().push(*pid);
-        }
-    }
-    by_reason.into_iter().map(|(reason, pids)| {
-        let processes = plural(pids.len(), "process was", "processes were");
-        let named: Vec<_> = pids.iter().take(NAMED).map(u32::to_string).collect();
-        let more = pids.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{processes} not profiled (pid {}{more}): {reason}", named.join(", "))
-    })
 }
 
 #[cfg(test)]
@@ -236,19 +213,5 @@ mod tests {
         assert_warns(&builder, "the recording ends early");
         builder.profile.shortfalls = vec![Shortfall::Damaged { bytes: 12 }];
         assert_warns(&builder, "12 bytes of the recording are damaged");
-    }
-
-    #[test]
-    fn processes_that_ran_unseen_are_told_by_reason() {
-        let mut builder = good();
-        let skipped = |pid, reason: &str| Shortfall::NotProfiled { pid, reason: reason.to_owned() };
-        let mut shortfalls: Vec<_> = (1..=7).map(|pid| skipped(pid, "statically linked")).collect();
-        shortfalls.push(skipped(9, "set-user-ID"));
-        builder.profile.shortfalls = shortfalls;
-        let expected = [
-            "1 process was not profiled (pid 9): set-user-ID",
-            "7 processes were not profiled (pid 1, 2, 3, 4, 5 and 2 more): statically linked",
-        ];
-        assert_eq!(warnings(&builder), expected);
     }
 }

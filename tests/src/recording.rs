@@ -68,6 +68,18 @@ impl Recorded {
         Folded::parse(&outcome.text(), 1000).unwrap_or_else(|error| panic!("{error} in\n{outcome}"))
     }
 
+    /// The CPU time that one sample at `hz` stands for, ns, for statistics: a period, or a tick of
+    /// the kernel where that is longer. Where threads compete for CPUs that tick finds them at
+    /// random: then it is more in the mean, its distribution is exponential, and the variance of
+    /// a sum of such weights is twice that of as many equal ones.
+    pub fn unit_ns(&self, hz: u32) -> f64 {
+        let outcome = run(export(&self.path).args(["--unit", "ticks"])).expect(0);
+        let samples = Folded::parse(&outcome.text(), 1).map_or(1, |folded| folded.total().max(1));
+        let mean = self.folded().sampled() as f64 / samples as f64;
+        let least = (1e9 / f64::from(hz)).max(crate::kernel_tick().as_nanos() as f64);
+        if mean > 1.05 * least { 2.0 * mean } else { least }
+    }
+
     /// The text of `sigspy report`.
     pub fn report(&self) -> String {
         run(Command::new(sigspy()).arg("report").arg("-i").arg(&self.path)).expect(0).text()

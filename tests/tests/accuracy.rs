@@ -10,9 +10,7 @@
 //! [`implausible_shares`]).
 
 use sigspy_tests::statistics::{Part, implausible_shares, tolerance_of_total};
-use sigspy_tests::{
-    Folded, Outcome, Recorded, full, kernel_tick, processors, program, record_at, thread_of,
-};
+use sigspy_tests::{Folded, Outcome, Recorded, full, processors, program, record_at, thread_of};
 
 #[test]
 fn functions_and_total_are_right_at_97_hz() {
@@ -168,7 +166,6 @@ fn check_total(recorded: &Recorded, folded: &Folded, hz: u32, threads: u32) {
 }
 
 fn check_shares(recorded: &Recorded, parts: &[Part], hz: u32) {
-    let unit_ns = (1e9 / f64::from(hz)).max(kernel_tick().as_nanos() as f64);
-    let found = implausible_shares(parts, unit_ns);
+    let found = implausible_shares(parts, recorded.unit_ns(hz));
     assert!(found.is_empty(), "at {hz} Hz:\n{}\n{}", found.join("\n"), recorded.outcome);
 }

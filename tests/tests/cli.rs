@@ -270,6 +270,7 @@ fn a_flame_graph_comes_from_a_program_or_from_a_recording() {
     let from_program = recorded.folder().join("program.svg");
     let mut command = Command::new(sigspy());
     command.args(["flamegraph", "-F", "250", "-o"]).arg(&from_program).arg("--");
+    command.current_dir(recorded.folder());
     let outcome = run(command.arg(program("split.c")).arg("1")).expect(0);
     assert!(outcome.text().starts_with("burn_48_percent "), "{outcome}");
     assert_flame_graph(&from_program);

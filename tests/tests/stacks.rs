@@ -1,7 +1,7 @@
 //! Stacks are whole: from the interrupted instruction to the start of the program or thread.
 
 use sigspy_tests::statistics::{Part, implausible_shares};
-use sigspy_tests::{Folded, Recorded, kernel_tick, program, program_with, record_at};
+use sigspy_tests::{Folded, Recorded, program, program_with, record_at};
 
 const RATE: u32 = 997;
 
@@ -89,7 +89,7 @@ fn assert_shares(recorded: &Recorded, folded: &Folded) {
             measured_ns: folded.weight_of(name),
         })
         .collect();
-    let found = implausible_shares(&parts, kernel_tick().as_nanos() as f64);
+    let found = implausible_shares(&parts, recorded.unit_ns(997));
     assert!(found.is_empty(), "{}\n{}", found.join("\n"), recorded.outcome);
 }
 

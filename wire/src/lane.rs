@@ -28,8 +28,8 @@ use crate::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// Words in the ring of a lane: 256 KiB.
-pub const WORDS: usize = 32768;
+/// Words in the ring of a lane: 64 KiB, room for two of the longest records.
+pub const WORDS: usize = 8192;
 
 /// A word, or a few of them, on a cache line that no other part of the lane shares.
 #[repr(C, align(64))]
@@ -47,6 +47,8 @@ pub struct Lane<const N: usize = WORDS> {
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Lane>() == 3 * 64 + WORDS * 8);
+#[cfg(not(loom))]
+const _: () = assert!(2 * crate::record::MAX_WORDS <= WORDS);
 
 impl<const N: usize> Default for Lane<N> {
     fn default() -> Self {

@@ -22,16 +22,21 @@ pub const SLOT_TABLE: usize = MODULE_MAP + round_up(size_of::<ModuleMap>());
 pub const LANES: usize = SLOT_TABLE + SLOTS * size_of::<Slot>();
 
 /// Most lanes a process may have.
-pub const MAX_LANES: usize = 128;
+pub const MAX_LANES: usize = 256;
+/// Lanes for each CPU. One would do if handlers were never held up. They are: by page faults, by
+/// whoever has the lock on the address space when they read a stack, by threads that run instead;
+/// and 64 threads that begin at once on 2 CPUs were seen to hold 8 lanes for some time.
+pub const LANES_PER_CPU: usize = 8;
+const FEWEST_LANES: usize = 32;
 
 /// Length of the memory of a process with so many lanes, bytes.
 pub const fn length(lanes: usize) -> usize {
     LANES + round_up(lanes * size_of::<Lane>())
 }
 
-/// Lanes for a machine with so many CPUs: two handlers on each (one may be preempted).
+/// Lanes for a machine with so many CPUs.
 pub fn lanes_for(cpus: usize) -> usize {
-    cpus.saturating_mul(2).clamp(8, MAX_LANES)
+    cpus.saturating_mul(LANES_PER_CPU).clamp(FEWEST_LANES, MAX_LANES)
 }
 
 /// The parts of a mapping.

@@ -58,10 +58,6 @@ pub enum Event {
         unbalanced_ticks: u64,
         bad_records: u64,
     },
-    NotProfiled {
-        pid: u32,
-        reason: String,
-    },
     /// The recording is complete.
     End,
 }

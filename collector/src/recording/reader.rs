@@ -174,9 +174,6 @@ impl Builder {
                 self.unbalanced_ticks = self.unbalanced_ticks.saturating_add(unbalanced_ticks);
                 self.bad_records = self.bad_records.saturating_add(bad_records);
             }
-            Event::NotProfiled { pid, reason } => {
-                self.shortfalls.push(Shortfall::NotProfiled { pid, reason });
-            }
             Event::End => self.ended = true,
         }
     }
