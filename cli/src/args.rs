@@ -19,14 +19,16 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a program and record where it spends its CPU time
-    #[command(after_help = RECORD_HELP)]
+    #[command(after_help = RECORD_HELP, args_override_self = true)]
     Record(Record),
     /// Run a program and draw a flame graph, or draw one of a recording
-    #[command(after_help = FLAMEGRAPH_HELP)]
+    #[command(after_help = FLAMEGRAPH_HELP, args_override_self = true)]
     Flamegraph(Flamegraph),
     /// Show a recording as text: top functions, call tree, threads
+    #[command(args_override_self = true)]
     Report(Report),
     /// Write a recording in another format
+    #[command(args_override_self = true)]
     Export(Export),
 }
 

@@ -6,5 +6,8 @@ pub mod event;
 pub mod reader;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::{Event, MetaEvent};
 pub use writer::Writer;

@@ -139,7 +139,7 @@ fn assert_own_ticks(kind: &str) {
         assert_eq!(bare.words(question), profiled.words(question), "{question}:\n{profiled}");
     }
     let ratio = profiled.number("ticks") as f64 / bare.number("ticks") as f64;
-    assert!((0.95..=1.02).contains(&ratio), "{ratio} of its ticks:\n{bare}{profiled}");
+    assert!((0.95..=1.05).contains(&ratio), "{ratio} of its ticks:\n{bare}{profiled}");
     // And so do we: 3 s of CPU time.
     let sampled = recorded.folded().sampled();
     assert!((2_900_000_000..3_150_000_000).contains(&sampled), "{sampled} ns\n{profiled}");

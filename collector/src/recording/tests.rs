@@ -1,0 +1,184 @@
+//! Recordings that were written, cut, damaged, or made up.
+
+use proptest::prelude::*;
+use sigspy_model::{Profile, Shortfall, StackKind, Stop};
+
+use super::chunk::{self, FILE_HEADER};
+use super::event::kind_number;
+use super::reader::{Problem, parse};
+use super::{Event, MetaEvent, Writer};
+
+const SAMPLES: u32 = 40_000;
+const WEIGHT_NS: u64 = 1_000_003;
+
+fn meta() -> MetaEvent {
+    let argv = vec!["./app".to_owned(), "--fast".to_owned()];
+    MetaEvent { argv, period_ns: WEIGHT_NS, ..MetaEvent::default() }
+}
+
+fn sample(number: u32) -> Event {
+    // Times without a pattern, so that the file is long enough to be cut in many places.
+    let time_ns = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8;
+    Event::Sample { time_ns, thread: 0, stack: number % 100, weight_ns: WEIGHT_NS, ticks: 1 }
+}
+
+/// A recording of some 600 KB: one process, one thread, a hundred stacks.
+fn recording() -> Vec<u8> {
+    let mut writer = Writer::start(Vec::new(), meta()).unwrap();
+    let mut push = |event| writer.push(&event).unwrap();
+    push(Event::Process { id: 0, pid: 7, name: "app".into() });
+    push(Event::Thread { id: 0, process: 0, tid: 7, name: "app".into() });
+    push(Event::Module { id: 0, path: "/app".into(), build_id: Some(vec![1; 20]), image: None });
+    for id in 0..100 {
+        push(Event::Location { id, module: Some(0), address: id.into() });
+        push(Event::Stack {
+            id,
+            kind: kind_number(StackKind::Walked(Stop::End)),
+            locations: vec![id],
+        });
+    }
+    (0..SAMPLES).for_each(|number| push(sample(number)));
+    push(Event::ProcessCpu { process: 0, cpu_ns: u64::from(SAMPLES) * WEIGHT_NS + 5 });
+    writer.finish(9, Some(3)).unwrap()
+}
+
+fn walked(profile: &Profile) -> u64 {
+    let is_walked = |kind| matches!(kind, StackKind::Walked(_));
+    profile.samples.iter().filter(|sample| is_walked(profile.stack(sample.stack).kind)).count()
+        as u64
+}
+
+/// Weights and accounting say the same.
+fn assert_adds_up(profile: &Profile) {
+    let add = |sum: u64, weight| sum.saturating_add(weight);
+    let weights = profile.samples.iter().map(|sample| sample.weight_ns).fold(0, add);
+    let accounting = &profile.accounting;
+    let parts = [accounting.recorded_ns, accounting.lost_ns, accounting.blocked_ns];
+    assert_eq!(weights, parts.into_iter().fold(accounting.unsampled_ns, add));
+}
+
+#[test]
+fn a_recording_comes_back_as_it_was() {
+    let profile = parse(&recording()).unwrap();
+    assert_eq!(walked(&profile), SAMPLES.into());
+    assert_eq!(profile.accounting.unsampled_ns, 5);
+    assert_eq!((profile.meta.exit_code, profile.shortfalls.len()), (Some(3), 0));
+    assert_eq!(profile.meta.argv, meta().argv);
+    assert_adds_up(&profile);
+}
+
+#[test]
+fn a_recording_that_was_cut_has_everything_before() {
+    let file = recording();
+    assert!(file.len() > 5 * 64 * 1024, "{} bytes", file.len());
+    let mut before = 0;
+    let early = 0..400;
+    let borders = (0..file.len()).step_by(64 * 1024);
+    for length in early.chain(borders).chain([file.len() - 1]) {
+        let profile = match parse(&file[..length]) {
+            Ok(profile) => profile,
+            Err(problem) => {
+                // Too short even for the header, or for what was recorded.
+                assert!(matches!(problem, Problem::Empty | Problem::Foreign), "{problem:?}");
+                assert_eq!(before, 0, "{length}");
+                continue;
+            }
+        };
+        assert_eq!(profile.shortfalls, [Shortfall::CutShort], "{length}");
+        assert_adds_up(&profile);
+        let kept = walked(&profile);
+        // A chunk is written when it has 64 KiB, of events of some 15 bytes.
+        let least = (length as u64).saturating_sub(64 << 10) / 20;
+        assert!(kept >= before && kept >= least, "{length}: {kept} after {before}");
+        before = kept;
+    }
+}
+
+#[test]
+fn a_flipped_bit_costs_one_chunk() {
+    let file = recording();
+    let mut random = 7_u64;
+    for _ in 0..60 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let position = (random >> 20) as usize % file.len();
+        let mut damaged = file.clone();
+        damaged[position] ^= 1 << (random % 8);
+        if position < FILE_HEADER {
+            continue; // it may be of another version now
+        }
+        let profile = parse(&damaged).unwrap();
+        assert_adds_up(&profile);
+        assert!(!profile.shortfalls.is_empty(), "at {position}");
+        let kept = walked(&profile) + profile.accounting.lost_ns / WEIGHT_NS;
+        assert!(kept > u64::from(SAMPLES) * 3 / 4, "{kept} after a flip at {position}");
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_named() {
+    assert_eq!(parse(b"").unwrap_err(), Problem::Empty);
+    assert_eq!(parse(b"\x7fELF and more").unwrap_err(), Problem::Foreign);
+    assert_eq!(parse(&chunk::file_header()).unwrap_err(), Problem::Empty);
+    let mut newer = recording();
+    newer[8] = 200;
+    assert_eq!(parse(&newer).unwrap_err(), Problem::OtherVersion(200));
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let id = 0..6u32;
+    let kind = prop_oneof![0..8u8, 126..134u8, any::<u8>()];
+    prop_oneof![
+        (id.clone(), any::<u32>()).prop_map(|(id, pid)| Event::Process {
+            id,
+            pid,
+            name: "p".into()
+        }),
+        (id.clone(), any::<u64>())
+            .prop_map(|(process, cpu_ns)| Event::ProcessCpu { process, cpu_ns }),
+        (id.clone(), id.clone(), any::<u32>()).prop_map(|(id, process, tid)| {
+            Event::Thread { id, process, tid, name: "t".into() }
+        }),
+        id.clone().prop_map(|id| {
+            Event::Module { id, path: "/m".into(), build_id: None, image: None }
+        }),
+        (id.clone(), proptest::option::of(id.clone()), any::<u64>())
+            .prop_map(|(id, module, address)| Event::Location { id, module, address }),
+        (id.clone(), kind, proptest::collection::vec(id.clone(), 0..5))
+            .prop_map(|(id, kind, locations)| Event::Stack { id, kind, locations }),
+        (any::<u64>(), id.clone(), id, any::<u64>(), any::<u32>()).prop_map(
+            |(time_ns, thread, stack, weight_ns, ticks)| {
+                Event::Sample { time_ns, thread, stack, weight_ns, ticks }
+            }
+        ),
+        (any::<u64>(), any::<u64>()).prop_map(|(unbalanced_ticks, bad_records)| {
+            Event::Defects { unbalanced_ticks, bad_records }
+        }),
+        Just(Event::End),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_events_make_a_profile_that_holds_together(
+        events in proptest::collection::vec(event(), 0..200),
+    ) {
+        let mut writer = Writer::start(Vec::new(), meta()).unwrap();
+        events.iter().for_each(|event| writer.push(event).unwrap());
+        let profile = parse(&writer.finish(1, None).unwrap()).unwrap();
+        for sample in &profile.samples {
+            let thread = profile.thread(sample.thread);
+            profile.process(thread.process);
+            for location in &profile.stack(sample.stack).locations {
+                let location = profile.locations[location.0 as usize];
+                prop_assert!(location.module.is_none_or(|id| (id.0 as usize) < profile.modules.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn any_raw_chunk_is_read_without_a_panic(raw in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        let mut file = chunk::file_header().to_vec();
+        file.extend(chunk::encode(&raw));
+        let _ = parse(&file);
+    }
+}
