@@ -20,6 +20,7 @@ mod maps;
 mod meeting;
 mod memory;
 mod modules;
+mod plan;
 mod recorder;
 mod recording;
 mod system;
@@ -28,6 +29,7 @@ mod target;
 
 pub use error::Error;
 pub use memory::{Settings, prefers_main_thread};
-pub use recorder::{Outcome, Plan, Recorder};
+pub use plan::Plan;
+pub use recorder::{Outcome, Recorder};
 pub use recording::reader::read;
 pub use sigspy_wire::control::Clock;

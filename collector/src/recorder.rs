@@ -1,15 +1,12 @@
 //! The main loop: one program is started, its agents are welcomed, their lanes drained, and
 //! everything goes into the recording.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use memmap2::MmapOptions;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -20,7 +17,8 @@ use crate::launch::Launch;
 use crate::meeting::{Arrival, Meeting};
 use crate::memory::Settings;
 use crate::modules::Modules;
-use crate::recording::{Event, MetaEvent, Writer};
+use crate::plan::{self, Plan};
+use crate::recording::{Event, Writer};
 use crate::system::{self, Ended};
 use crate::target::Target;
 
@@ -33,22 +31,6 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 const BUSY: f64 = 0.2;
 /// CPU time of unprofiled descendants below this is not worth a line, ns.
 const NEGLIGIBLE_NS: u64 = 10_000_000;
-/// Characters of the command line that are recorded.
-const LONGEST_ARGV: usize = 16 << 10;
-
-/// What to record, and how.
-pub struct Plan<'a> {
-    /// Program first.
-    pub argv: Vec<OsString>,
-    /// The agent's shared object, as bytes,
-    pub agent: &'a [u8],
-    /// and as a file, where there is one.
-    pub agent_file: Option<PathBuf>,
-    pub settings: Settings,
-    /// Folder for unwind tables; `None`: they are not kept.
-    pub cache: Option<PathBuf>,
-    pub git_revision: Option<String>,
-}
 
 /// What became of it.
 #[derive(Debug)]
@@ -98,9 +80,9 @@ impl Recorder {
         let modules = Modules::new(plan.cache.as_deref())
             .map_err(session("make the shared memory for unwind tables"))?;
         let started_ns = system::monotonic_ns();
-        let meta = meta(plan, started_ns);
+        let meta = plan::meta(plan, started_ns);
         let writer = Writer::start(output()?, meta).map_err(Error::Write)?;
-        let child = launch.spawn(&agent_path(plan, &meeting)?, &meeting.path())?.id();
+        let child = launch.spawn(&plan::agent_path(plan, &meeting)?, &meeting.path())?.id();
         let child_pidfd = system::open_pidfd(child).map_err(session("watch the program"))?;
         Ok(Self {
             settings: plan.settings,
@@ -310,49 +292,4 @@ fn has_ended(target: &Target) -> bool {
 fn is_readable(descriptor: &impl AsFd) -> bool {
     let mut polled = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
     poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
-/// Where the loader finds the agent: the given file, or else one in the folder of this session.
-fn agent_path(plan: &Plan<'_>, meeting: &Meeting) -> Result<PathBuf, Error> {
-    if let Some(file) = plan.agent_file.as_ref().filter(|file| can_be_preloaded(file)) {
-        return Ok(file.clone());
-    }
-    let copy = meeting.folder().join("libsigspy.so");
-    std::fs::write(&copy, plan.agent)
-        .map_err(|error| Error::Session("write the agent to the folder of this session", error))?;
-    Ok(copy)
-}
-
-/// LD_PRELOAD takes no path with a space or a colon in it, and the loader none on a file system
-/// that is mounted noexec.
-#[allow(unsafe_code, reason = "maps a file, as the loader will")]
-fn can_be_preloaded(file: &Path) -> bool {
-    let spelled = file.to_str().is_some_and(|path| !path.contains([' ', ':', '\t', '\n']));
-    // SAFETY: the mapping is dropped without being looked at.
-    let mapped = File::open(file).and_then(|file| unsafe { MmapOptions::new().map_exec(&file) });
-    spelled && mapped.is_ok()
-}
-
-fn meta(plan: &Plan<'_>, started_monotonic_ns: u64) -> MetaEvent {
-    let mut room = LONGEST_ARGV;
-    let fits = |argument: &String| {
-        room = room.saturating_sub(argument.len());
-        room > 0
-    };
-    let uname = nix::sys::utsname::uname().ok();
-    let text = |field: &std::ffi::OsStr| field.to_string_lossy().into_owned();
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    MetaEvent {
-        argv: plan.argv.iter().map(|one| text(one)).take_while(fits).collect(),
-        host: uname.as_ref().map(|uname| text(uname.nodename())).unwrap_or_default(),
-        kernel: uname.as_ref().map(|uname| text(uname.release())).unwrap_or_default(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        git_revision: plan.git_revision.clone(),
-        started_unix_s: since_1970.map_or(0, |time| time.as_secs()),
-        started_monotonic_ns,
-        duration_ns: 0,
-        process_clock: plan.settings.clock == sigspy_wire::control::Clock::Process,
-        period_ns: plan.settings.period_ns,
-        exit_code: None,
-    }
 }

@@ -3,6 +3,7 @@
 //! Everything in shared memory is untrusted: the process may scribble over it. Records that make
 //! no sense are counted and left out.
 
+mod code;
 mod losses;
 mod resume;
 mod threads;
@@ -16,22 +17,17 @@ use sigspy_model::{StackKind, Stop};
 use sigspy_unwind::Stop as Walk;
 use sigspy_wire::control::{agent, state};
 use sigspy_wire::record::{self, Header, Record, flags};
-use sigspy_wire::slot::StackBounds;
 
-use crate::address_space::{AddressSpace, Region};
 use crate::journal::{Journal, Weight};
-use crate::maps::{self, Mapping};
 use crate::memory::{Settings, TargetMemory};
 use crate::modules::Modules;
 use crate::recording::Event;
 use crate::system;
 
+use code::Code;
 use losses::Losses;
 use threads::Threads;
 
-/// The maps are read again after this many times the time that it took last: at most 2 % of it.
-const PAUSE_FACTOR: u32 = 50;
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 /// So long a record waits for the tables that its walk needs, and so many of them.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_UNFINISHED: usize = 4096;
@@ -45,18 +41,13 @@ pub struct Target {
     pub pid: u32,
     pidfd: OwnedFd,
     pub memory: TargetMemory,
-    space: AddressSpace,
+    code: Code,
     threads: Threads,
     losses: Losses,
     /// CPU time of this process before it became this program by exec, ns.
     cpu_before_ns: u64,
     cpu_ns: u64,
     started_ns: u64,
-    maps_read: Instant,
-    maps_pause: Duration,
-    pages: Option<u64>,
-    wants_maps: bool,
-    unbounded: Vec<(u32, u64)>,
     seldom: Instant,
     is_closing: bool,
     words: Vec<u64>,
@@ -78,23 +69,18 @@ impl Target {
             pid,
             pidfd: system::open_pidfd(pid)?,
             memory: TargetMemory::new(settings)?,
-            space: AddressSpace::default(),
+            code: Code::new(pid),
             threads: Threads::new(pid),
             losses: Losses::default(),
             cpu_before_ns,
             cpu_ns: 0,
             started_ns: system::monotonic_ns(),
-            maps_read: Instant::now(),
-            maps_pause: Duration::ZERO,
-            pages: None,
-            wants_maps: true,
-            unbounded: Vec::new(),
             seldom: Instant::now(),
             is_closing: false,
             words: Vec::new(),
             unfinished: Vec::new(),
         };
-        target.read_maps(modules, journal);
+        target.code.read(target.memory.parts(), modules, journal);
         Ok(target)
     }
 
@@ -110,12 +96,12 @@ impl Target {
 
     /// Whether tables of its modules are still in the making.
     pub fn waits_for_tables(&self, modules: &Modules) -> bool {
-        self.space.waits_for_tables(modules)
+        self.code.space.waits_for_tables(modules)
     }
 
     /// Tells the agent what is where.
     pub fn publish_modules(&self, modules: &Modules) {
-        self.memory.parts().module_map.publish(&self.space.entries(modules));
+        self.code.publish_modules(self.memory.parts(), modules);
     }
 
     /// Why the agent could not start, if so.
@@ -150,7 +136,7 @@ impl Target {
             rest = behind;
         }
         self.words = words;
-        self.follow_maps(modules, journal);
+        self.code.follow(self.memory.parts(), modules, journal);
         self.retry_unfinished(modules, journal);
         if self.seldom.elapsed() >= SELDOM {
             self.seldom = Instant::now();
@@ -200,12 +186,13 @@ impl Target {
         };
         let mut pcs = record.frames.to_vec();
         if let Some(unfinished) = &record.unfinished {
-            let (more, stop) = resume::resume(unfinished, pcs.len(), time_ns, &self.space, modules);
+            let (more, stop) =
+                resume::resume(unfinished, pcs.len(), time_ns, &self.code.space, modules);
             let may_wait = !self.is_closing
                 && since.elapsed() < PATIENCE
                 && self.unfinished.len() < MOST_UNFINISHED;
             if stop == Walk::Unknown && may_wait {
-                self.wants_maps = true;
+                self.code.want();
                 return false;
             }
             pcs.extend(more);
@@ -213,11 +200,14 @@ impl Target {
         }
         journal.handler_times.extend(record.handler_ns.map(|ns| (record.frames.len(), ns)));
         if record.flags & flags::UNBOUNDED != 0 {
-            self.unbounded.push((tid, sp));
+            self.code.unbounded.push((tid, sp));
         }
         let thread = self.threads.number(tid, self.id, journal);
-        let locations: Vec<u32> =
-            pcs.iter().map(|&pc| self.location(pc, time_ns, modules, journal)).collect();
+        let parts = self.memory.parts();
+        let locations: Vec<u32> = pcs
+            .iter()
+            .map(|&pc| self.code.location(pc, time_ns, parts, modules, journal))
+            .collect();
         let stack = journal.stack(kind, &locations);
         journal.sample(thread, stack, Weight { time_ns, ns: weight_ns, ticks: 1 });
         if blocked_ns > 0 {
@@ -236,84 +226,6 @@ impl Target {
         let most = passed.saturating_mul(self.memory.lanes() as u64);
         let weight = header.weight_ns.saturating_add(header.blocked_ns);
         weight <= most && header.time_ns <= now + SLACK_NS
-    }
-
-    fn location(
-        &mut self,
-        pc: u64,
-        time_ns: u64,
-        modules: &mut Modules,
-        journal: &mut Journal,
-    ) -> u32 {
-        let exact = pc & sigspy_unwind::EXACT != 0;
-        // A return address belongs to the call before it, also where that ends a function.
-        let address = (pc & !sigspy_unwind::EXACT).wrapping_sub(u64::from(!exact));
-        let mut found = self.space.find(address, time_ns);
-        if found.is_none() {
-            self.wants_maps = true;
-            if self.may_read_maps() {
-                self.read_maps(modules, journal);
-                found = self.space.find(address, time_ns);
-            }
-        }
-        match found.and_then(|region| region.module) {
-            Some((module, bias)) => journal.location(Some(module), address.wrapping_sub(bias)),
-            None => journal.location(None, address),
-        }
-    }
-
-    fn may_read_maps(&self) -> bool {
-        self.maps_read.elapsed() >= self.maps_pause
-    }
-
-    /// Reads the maps again if something may have changed, not too often.
-    fn follow_maps(&mut self, modules: &mut Modules, journal: &mut Journal) {
-        if !self.may_read_maps() {
-            return;
-        }
-        let pages = system::address_space_pages(self.pid);
-        if pages != self.pages || self.wants_maps || !self.unbounded.is_empty() {
-            self.pages = pages;
-            self.read_maps(modules, journal);
-        }
-    }
-
-    fn read_maps(&mut self, modules: &mut Modules, journal: &mut Journal) {
-        let start = Instant::now();
-        let time_ns = system::monotonic_ns();
-        let Ok(mappings) = maps::read(self.pid) else { return };
-        if mappings.is_empty() {
-            return; // it has ended
-        }
-        let executable = mappings.iter().filter(|mapping| mapping.executable);
-        let region = |mapping: &Mapping| {
-            let module = modules.of(self.pid, &mappings, mapping, journal);
-            let module = module.and_then(|id| Some((id, modules.bias(id, mapping)?)));
-            Region { start: mapping.start, end: mapping.end, module }
-        };
-        let regions = executable.map(region).collect();
-        if self.space.update(time_ns, regions) {
-            self.publish_modules(modules);
-        }
-        self.publish_bounds(&mappings);
-        self.wants_maps = false;
-        self.maps_read = Instant::now();
-        self.maps_pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
-    }
-
-    /// Tells threads between which addresses their stacks are.
-    fn publish_bounds(&mut self, mappings: &[Mapping]) {
-        let slots = self.memory.parts().slots;
-        for (tid, sp) in self.unbounded.drain(..) {
-            let Some(mapping) = maps::find(mappings, sp).filter(|one| one.readable) else {
-                continue;
-            };
-            let bounds = StackBounds { low: mapping.start, high: mapping.end };
-            if let (Some(slot), Some(packed)) = (sigspy_wire::slot::find(slots, tid), bounds.pack())
-            {
-                slot.stack.store(packed, Relaxed);
-            }
-        }
     }
 
     fn do_seldom(&mut self, journal: &mut Journal) {
@@ -353,7 +265,7 @@ impl Target {
     /// The last look, after the process has ended, was told to stop, or has become another
     /// program: then its maps are no longer what the records mean. Returns its CPU time, ns.
     pub fn finish(mut self, modules: &mut Modules, journal: &mut Journal) -> u64 {
-        self.maps_pause = Duration::MAX;
+        self.code.freeze();
         self.drain(modules, journal);
         self.wait_for_tables(modules, journal);
         self.losses.look(&self.memory, &mut self.threads, self.id, journal);

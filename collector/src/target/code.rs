@@ -1,0 +1,134 @@
+//! Which code is where in a process: its maps, read again when they may have changed.
+
+use std::time::{Duration, Instant};
+
+use sigspy_wire::layout::Parts;
+use sigspy_wire::slot::{self, StackBounds};
+
+use crate::address_space::{AddressSpace, Region};
+use crate::journal::Journal;
+use crate::maps::{self, Mapping};
+use crate::modules::Modules;
+use crate::system;
+
+/// The maps are read again after this many times the time that it took last: at most 2 % of it.
+const PAUSE_FACTOR: u32 = 50;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+pub struct Code {
+    pid: u32,
+    pub space: AddressSpace,
+    read_at: Instant,
+    /// Not to be read again before.
+    pause: Duration,
+    pages: Option<u64>,
+    is_wanted: bool,
+    /// Threads whose stacks have no known bounds, and their stack pointers.
+    pub unbounded: Vec<(u32, u64)>,
+}
+
+impl Code {
+    pub fn new(pid: u32) -> Self {
+        Self {
+            pid,
+            space: AddressSpace::default(),
+            read_at: Instant::now(),
+            pause: Duration::ZERO,
+            pages: None,
+            is_wanted: true,
+            unbounded: Vec::new(),
+        }
+    }
+
+    /// Somebody has met an address that is in no known mapping.
+    pub fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// The process is another program from now on, or none: what is known stays valid for what
+    /// it did before.
+    pub fn freeze(&mut self) {
+        self.pause = Duration::MAX;
+    }
+
+    fn may_read(&self) -> bool {
+        self.read_at.elapsed() >= self.pause
+    }
+
+    /// Reads the maps again if something may have changed, not too often.
+    pub fn follow(&mut self, parts: Parts<'_>, modules: &mut Modules, journal: &mut Journal) {
+        if !self.may_read() {
+            return;
+        }
+        let pages = system::address_space_pages(self.pid);
+        if pages != self.pages || self.is_wanted || !self.unbounded.is_empty() {
+            self.pages = pages;
+            self.read(parts, modules, journal);
+        }
+    }
+
+    pub fn read(&mut self, parts: Parts<'_>, modules: &mut Modules, journal: &mut Journal) {
+        let start = Instant::now();
+        let time_ns = system::monotonic_ns();
+        let Ok(mappings) = maps::read(self.pid) else { return };
+        if mappings.is_empty() {
+            return; // it has ended
+        }
+        let region = |mapping: &Mapping| {
+            let module = modules.of(self.pid, &mappings, mapping, journal);
+            let module = module.and_then(|id| Some((id, modules.bias(id, mapping)?)));
+            Region { start: mapping.start, end: mapping.end, module }
+        };
+        let regions = mappings.iter().filter(|mapping| mapping.executable).map(region).collect();
+        if self.space.update(time_ns, regions) {
+            self.publish_modules(parts, modules);
+        }
+        self.publish_bounds(parts, &mappings);
+        self.is_wanted = false;
+        self.read_at = Instant::now();
+        self.pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
+    }
+
+    /// Tells the agent what is where.
+    pub fn publish_modules(&self, parts: Parts<'_>, modules: &Modules) {
+        parts.module_map.publish(&self.space.entries(modules));
+    }
+
+    /// Tells threads between which addresses their stacks are.
+    fn publish_bounds(&mut self, parts: Parts<'_>, mappings: &[Mapping]) {
+        for (tid, sp) in self.unbounded.drain(..) {
+            let mapping = maps::find(mappings, sp).filter(|mapping| mapping.readable);
+            let bounds = |mapping: &Mapping| StackBounds { low: mapping.start, high: mapping.end };
+            let packed = mapping.map(bounds).and_then(StackBounds::pack);
+            if let (Some(slot), Some(packed)) = (slot::find(parts.slots, tid), packed) {
+                slot.stack.store(packed, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The number of the location of a program counter, as a walk gives it.
+    pub fn location(
+        &mut self,
+        pc: u64,
+        time_ns: u64,
+        parts: Parts<'_>,
+        modules: &mut Modules,
+        journal: &mut Journal,
+    ) -> u32 {
+        let exact = pc & sigspy_unwind::EXACT != 0;
+        // A return address belongs to the call before it, also where that ends a function.
+        let address = (pc & !sigspy_unwind::EXACT).wrapping_sub(u64::from(!exact));
+        let mut found = self.space.find(address, time_ns);
+        if found.is_none() {
+            self.is_wanted = true;
+            if self.may_read() {
+                self.read(parts, modules, journal);
+                found = self.space.find(address, time_ns);
+            }
+        }
+        match found.and_then(|region| region.module) {
+            Some((module, bias)) => journal.location(Some(module), address.wrapping_sub(bias)),
+            None => journal.location(None, address),
+        }
+    }
+}
