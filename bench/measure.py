@@ -3,7 +3,8 @@
 CPU time is user plus system. That of the target is what the kernel charged it by the end of main,
 as it says itself: it is the same clock for all profilers, and includes their signal handlers. That
 of sigspy is what wait4 says of sigspy and its children, less that of the target. Each profiled run
-is compared with the bare run of its own round; the tables show medians and the middle half.
+has a bare run of its own, just before or just after it as chance decides; the tables show medians
+of the ratios and the middle half.
 """
 
 import argparse
@@ -63,13 +64,13 @@ class Run:
 
 
 class Workload:
-    """The program that is profiled, with an amount of work of about two seconds of CPU time."""
+    """The program that is profiled, with an amount of work of about one second of CPU time."""
 
     def __init__(self, path, threads):
         self.path, self.threads = path, threads
         units = 2000
         cpu = self.cpu_of(Run([path, "1", str(units)]))
-        self.units = max(1, int(units * 2.0 / cpu / threads))
+        self.units = max(1, int(units * 1.0 / cpu / threads))
 
     def command(self):
         return [self.path, str(self.threads), str(self.units)]
@@ -131,17 +132,21 @@ def spread(values, form):
 
 
 def overhead(workload, found, rounds):
-    """Rows: CPU time of the target beside the bare run of the same round; CPU of the profiler."""
+    """Rows: CPU time of the target beside that of a bare run; CPU time of the profiler."""
     variants = [(name, hz) for name in found for hz in RATES]
     ratios = {variant: [] for variant in variants}
     own_shares = {variant: [] for variant in variants}
     peaks = {variant: [] for variant in variants}
     for _ in range(rounds):
-        bare = Workload.cpu_of(Run(workload.command()))
         random.shuffle(variants)
         for name, hz in variants:
             command, env = found[name](hz, workload.command())
+            bare_first = random.random() < 0.5
+            if bare_first:
+                bare = Workload.cpu_of(Run(workload.command()))
             run = Run(command, env)
+            if not bare_first:
+                bare = Workload.cpu_of(Run(workload.command()))
             target = Workload.cpu_of(run)
             ratios[name, hz].append(target / bare)
             own_shares[name, hz].append((run.cpu - target) / run.wall)
@@ -186,7 +191,8 @@ def handler_times(sigspy, workload, folder):
     for depth in (5, 30, 100):
         command = [sigspy, "record", "--force", "-F", "1000", "-o", recording, "--"]
         levels = depth - 4  # main's caller, the thread's entry, work and mix make the rest
-        command += [workload.path, "1", str(workload.units * 30 // (levels + 20)), str(levels)]
+        units = workload.units * 150 // (levels + 20)  # some seconds at each depth
+        command += [workload.path, "1", str(units), str(levels)]
         Run(command, {"SIGSPY_HANDLER_TIMES": times})
         with open(times) as file:
             lines = [line.split() for line in file]

@@ -6,6 +6,7 @@
 //! cannot read, a window of a page at a time.
 #![allow(unsafe_code, reason = "loads from the interrupted thread's stack")]
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::Relaxed;
 
 use sigspy_unwind::Memory;
@@ -24,7 +25,9 @@ pub struct StackMemory {
     /// Loads are safe at `low <= address`, `address + 8 <= high`; empty: nowhere.
     low: u64,
     high: u64,
-    window: [u8; WINDOW],
+    /// The first `window_length` bytes are what lies at `window_start`. Not cleared beforehand:
+    /// that would cost more than most walks, which never look through it.
+    window: [MaybeUninit<u8>; WINDOW],
     window_start: u64,
     window_length: usize,
     windows_left: u32,
@@ -42,7 +45,7 @@ impl StackMemory {
             // leave registers there that they have just restored.
             low: sp.saturating_sub(arch::RED_ZONE).max(sp & !(PAGE - 1)),
             high: bounds.map_or(0, |bounds| bounds.high),
-            window: [0; WINDOW],
+            window: [const { MaybeUninit::uninit() }; WINDOW],
             window_start: 0,
             window_length: 0,
             windows_left: MAX_WINDOWS,
@@ -57,7 +60,9 @@ impl StackMemory {
     fn in_window(&self, address: u64) -> Option<u64> {
         let offset = usize::try_from(address.checked_sub(self.window_start)?).ok()?;
         let bytes = self.window.get(..self.window_length)?.get(offset..)?;
-        bytes.first_chunk().map(|word| u64::from_le_bytes(*word))
+        // SAFETY: the kernel has written the first `window_length` bytes.
+        let word = bytes.first_chunk::<8>()?.map(|byte| unsafe { byte.assume_init() });
+        Some(u64::from_le_bytes(word))
     }
 
     fn fetch_window(&mut self, address: u64) -> Option<()> {

@@ -183,7 +183,7 @@ pub fn set_signal_mask(mask: u64) {
 
 /// Copies `into.len()` bytes from `from`, which need not be mapped; returns how many it could.
 /// The request is split at page borders, as the kernel copies each part whole or not.
-pub fn read_own_memory(pid: u32, from: u64, into: &mut [u8]) -> usize {
+pub fn read_own_memory(pid: u32, from: u64, into: &mut [MaybeUninit<u8>]) -> usize {
     const PAGE: u64 = 4096;
     let length = (into.len() as u64).min(PAGE);
     let first = (PAGE - from % PAGE).min(length);

@@ -12,8 +12,9 @@
 //! thread ([`settling_starts_ns`]), not at a fixed time after adoption: how long a thread lives
 //! then does not depend on how early the ticks happened to find it, and what is paid stays
 //! zero in the mean, for threads of any length.
-#![allow(unsafe_code, reason = "reads registers from a signal frame")]
+#![allow(unsafe_code, reason = "reads registers and code where a signal came")]
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::Relaxed;
 
 use sigspy_wire::record::flags;
@@ -194,7 +195,10 @@ fn reclaim_if_dead(agent: &Agent, index: usize) {
 pub fn has_unblocked_signals(pid: u32, context: *const u8) -> bool {
     // SAFETY: the handler passes on the context that the kernel gave it.
     let registers = unsafe { arch::registers(context) };
-    let mut code = [0; arch::CODE_BEFORE];
+    let mut code = [MaybeUninit::new(0); arch::CODE_BEFORE];
     let from = registers.pc.wrapping_sub(code.len() as u64);
-    sys::read_own_memory(pid, from, &mut code) == code.len() && arch::returns_from_sigprocmask(code)
+    let length = sys::read_own_memory(pid, from, &mut code);
+    // SAFETY: all bytes were zero, whatever the kernel has written since.
+    let bytes = code.map(|byte| unsafe { byte.assume_init() });
+    length == code.len() && arch::returns_from_sigprocmask(bytes)
 }
