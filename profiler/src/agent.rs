@@ -41,6 +41,8 @@ pub struct Agent {
     pub weighed_cpu_ns: AtomicU64,
     /// One bit for each slot that is or was in use; the handler looks here for dead threads.
     pub used_slots: [AtomicU64; SLOTS / 64],
+    /// Ticks that could have looked for dead threads.
+    pub reclaim_turns: AtomicU64,
     /// Where the next look for dead threads begins.
     pub reclaim_next: AtomicU64,
     /// Changes with every use.

@@ -104,6 +104,7 @@ fn arm(start: Start, shared: Parts<'static>, arena: &'static [u8]) -> Result<(),
         program: Disposition::default(),
         weighed_cpu_ns: AtomicU64::new(sys::clock_ns(sys::CLOCK_PROCESS_CPUTIME)),
         used_slots: [const { AtomicU64::new(0) }; _],
+        reclaim_turns: AtomicU64::new(0),
         reclaim_next: AtomicU64::new(0),
         random: AtomicU64::new(start.random),
     });

@@ -30,8 +30,10 @@ const FOUND_ENOUGH: u32 = 2;
 /// So many ticks of the process-wide timer on a thread whose own timer does not tick: the timer
 /// belonged to another thread with the same tid.
 const FOUND_TOO_OFTEN: u32 = 64;
-/// How many threads one tick checks for being gone.
-const RECLAIM_CHECKS: usize = 8;
+/// One tick in so many looks for threads that are gone, and at so many of them: together, as the
+/// list of slots is long and out of the caches by then.
+const RECLAIM_EVERY: u64 = 16;
+const RECLAIM_CHECKS: usize = 128;
 
 /// The slot of the calling thread. `None`: all slots are taken, and it is sampled without.
 pub fn slot_of_this_thread(agent: &'static Agent) -> Option<(usize, &'static Slot)> {
@@ -151,8 +153,11 @@ pub fn seen_without_own_tick(agent: &Agent, index: usize, slot: &Slot) {
     }
 }
 
-/// Frees slots and deletes timers of threads that are gone. A few at a time, in turn.
+/// Frees slots and deletes timers of threads that are gone. Some at a time, in turn.
 pub fn reclaim_some(agent: &Agent) {
+    if !agent.reclaim_turns.fetch_add(1, Relaxed).is_multiple_of(RECLAIM_EVERY) {
+        return;
+    }
     let words = &agent.used_slots;
     let start = agent.reclaim_next.load(Relaxed) as usize;
     let mut checks = 0;
