@@ -113,17 +113,8 @@ fn arm(start: Start, shared: Parts<'static>, arena: &'static [u8]) -> Result<(),
     if !agent.arms_at_thread_start() {
         agent.with_source(|source| source.set_process_cpu_profiler(agent.times()))?;
     }
-    adopt_main_thread(agent);
+    threads::adopt_new_thread(agent); // the main thread: it is known to live
     Ok(())
-}
-
-/// The main thread is known to live: it gets its timer at once, and owes nothing for the time
-/// before.
-fn adopt_main_thread(agent: &'static Agent) {
-    if let Some((index, slot)) = threads::slot_of_this_thread(agent) {
-        threads::adopt_new(agent, index, slot, sys::gettid());
-        slot.debt_ns.store(0, Relaxed);
-    }
 }
 
 /// Private stacks, a guard page below each.

@@ -17,7 +17,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use crate::{agent, sys, threads};
+use crate::{agent, threads};
 
 /// Threads between pthread_create and their first instruction, at most.
 const CELLS: usize = 256;
@@ -67,10 +67,8 @@ pub extern "C" fn arm_and_take(cell: NonNull<Cell>, start: &mut ThreadStart) {
     // SAFETY: pthread_create was given this cell, for this thread alone.
     *start = unsafe { cell.as_ref().start.get().read() };
     give_back(cell);
-    if let Some(agent) = agent::of_this_process()
-        && let Some((index, slot)) = threads::slot_of_this_thread(agent)
-    {
-        threads::adopt_new(agent, index, slot, sys::gettid());
+    if let Some(agent) = agent::of_this_process() {
+        threads::adopt_new_thread(agent);
         threads::reclaim_some(agent);
     }
 }

@@ -110,12 +110,15 @@ pub fn adopt(agent: &Agent, index: usize, slot: &Slot, tid: u32) {
     arm(agent, index, slot, tid, agent.times(), None);
 }
 
-/// Gives the calling thread, which has just begun, a timer of its own.
-pub fn adopt_new(agent: &Agent, index: usize, slot: &Slot, tid: u32) {
+/// Gives the calling thread, which has just begun, a timer of its own. It owes nothing for the
+/// time before, nor for another thread that had its id.
+pub fn adopt_new_thread(agent: &'static Agent) {
+    let Some((index, slot)) = slot_of_this_thread(agent) else { return };
     let times = agent.times();
     let since_tick_ns = agent.monotonic.since_kernel_tick_ns().min(agent.kernel_tick_ns);
     let (first_ns, lead_ns) = ahead(times.first_ns, since_tick_ns);
-    arm(agent, index, slot, tid, Times { first_ns, ..times }, lead_ns);
+    arm(agent, index, slot, sys::gettid(), Times { first_ns, ..times }, lead_ns);
+    slot.debt_ns.store(0, Relaxed);
 }
 
 fn arm(agent: &Agent, index: usize, slot: &Slot, tid: u32, times: Times, lead_ns: Option<u64>) {
