@@ -24,6 +24,18 @@ pub fn unpack(cache: &Path) -> Option<PathBuf> {
     Some(path)
 }
 
+/// The link beside the agent's file by which the agent finds this program, to be its collector.
+pub fn link_collector(agent: &Path) -> io::Result<()> {
+    let own = std::env::current_exe()?;
+    let link = agent.with_extension("collector");
+    if fs::read_link(&link).is_ok_and(|known| known == own) {
+        return Ok(());
+    }
+    let temporary = link.with_extension(format!("{}.link", std::process::id()));
+    std::os::unix::fs::symlink(own, &temporary)?;
+    fs::rename(&temporary, &link)
+}
+
 fn write(folder: &Path, path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));

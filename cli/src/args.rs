@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -30,6 +31,12 @@ pub enum Command {
     /// Write a recording in another format
     #[command(args_override_self = true)]
     Export(Export),
+    /// Say where the agent is, for programs that sigspy does not start
+    #[command(after_help = AGENT_HELP)]
+    Agent(Agent),
+    /// Record the program at the other end of a socket (started by the agent)
+    #[command(hide = true)]
+    Collect(Collect),
 }
 
 const RECORD_HELP: &str = "\
@@ -39,7 +46,16 @@ Examples:
 
 The exit status is the program's (128 + signal if it was killed); 125 if sigspy itself failed,
 126 if the program cannot be executed, 127 if it was not found. The first Ctrl-C belongs to the
-program, the second ends the recording, the third aborts.";
+program, the second ends the recording, the third aborts. SIGUSR1 to sigspy pauses the recording,
+or lets it go on.";
+
+const AGENT_HELP: &str = "\
+Example:
+  LD_PRELOAD=$(sigspy agent --path) SIGSPY_OUTPUT='/tmp/%e-%p.sigspy' ./server
+
+SIGSPY_OUTPUT, SIGSPY_FREQ, SIGSPY_CLOCK, SIGSPY_DELAY, SIGSPY_DURATION, SIGSPY_CHILDREN=0|1,
+SIGSPY_ONLY, SIGSPY_TOGGLE_SIGNAL and SIGSPY_MODE=on|off|paused stand for the options of `record`.
+Without SIGSPY_OUTPUT, SIGSPY_MODE or CPUPROFILE the agent does nothing.";
 
 const FLAMEGRAPH_HELP: &str = "\
 Examples:
@@ -55,9 +71,27 @@ pub struct Sampling {
     #[arg(short = 'F', long = "freq", short_alias = 'r', alias = "rate", value_name = "HZ")]
     #[arg(default_value_t = 97, value_parser = clap::value_parser!(u32).range(RATES))]
     pub rate: u32,
-    /// What ticks: a timer for each thread, or one for the whole process
+    /// What ticks
     #[arg(long, value_enum, default_value_t = Clock::Auto)]
     pub clock: Clock,
+    /// Begin to sample so long after the start (such as 500ms, 2s, 1m)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub delay: Option<Duration>,
+    /// End the recording after so long; the program runs on
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Do not sample until SIGUSR1, or the signal of --toggle-signal, says so
+    #[arg(long)]
+    pub start_paused: bool,
+    /// Let the program's processes pause and go on by this signal (such as USR2)
+    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
+    pub toggle_signal: Option<i32>,
+    /// Which programs that the program starts are profiled
+    #[arg(long, value_enum, default_value_t = Follow::Auto)]
+    pub follow: Follow,
+    /// Profile only programs whose file has such a name (`*` and `?` as in a shell)
+    #[arg(long, value_name = "GLOB", value_parser = glob::Pattern::new)]
+    pub only: Option<glob::Pattern>,
     /// Replace a file that sigspy did not write
     #[arg(long)]
     pub force: bool,
@@ -65,12 +99,70 @@ pub struct Sampling {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clock {
-    /// The best one: thread
+    /// perf above the rate of the kernel's tick, where it may see the kernel; else thread
     Auto,
-    /// timer_create for each thread: exact
+    /// CPU time of each thread, by timers: exact, as fine as the kernel's tick
     Thread,
-    /// setitimer for the process: portable, less exact
+    /// CPU time of the process, by setitimer: portable, less exact
     Process,
+    /// CPU time of each thread, by perf events: exact and fine, where the kernel permits it
+    Perf,
+    /// Wall time of each thread, running or waiting; may interrupt system calls
+    Wall,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Follow {
+    /// All that can be, also those that are given an environment of their own
+    Auto,
+    /// Those that inherit the environment
+    Env,
+    /// None
+    None,
+}
+
+/// A number with its unit; seconds without one.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[number.len()..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        unit => return Err(format!("`{unit}` is no unit of time; use ms, s, m or h")),
+    };
+    let number: f64 = number.parse().map_err(|_| "a number and ms, s, m or h".to_owned())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+}
+
+/// A signal by its name, with or without SIG, or by its number.
+pub fn signal(text: &str) -> Result<i32, String> {
+    use nix::sys::signal::Signal;
+    let name = text.to_ascii_uppercase();
+    let name = if name.starts_with("SIG") { name } else { format!("SIG{name}") };
+    let by_number = || Signal::try_from(text.parse::<i32>().ok()?).ok();
+    let signal = name.parse::<Signal>().ok().or_else(by_number);
+    let signal = signal.ok_or_else(|| "a signal such as USR2".to_owned())?;
+    match signal {
+        Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGPROF => {
+            Err(format!("{signal} is not to be had for this; use USR2, for one"))
+        }
+        _ => Ok(signal as i32),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Agent {
+    /// Print the path of the agent, for LD_PRELOAD
+    #[arg(long, required = true)]
+    pub path: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Collect {
+    /// The descriptor of a connected socket
+    #[arg(long)]
+    pub socket: i32,
 }
 
 #[derive(Debug, Args)]

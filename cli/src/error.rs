@@ -15,6 +15,12 @@ pub enum Error {
     NoRecording,
     /// The text says why.
     NoSamples(String),
+    /// There is no folder for the agent.
+    NoCache,
+    /// `collect` was not started by an agent.
+    NoSocket,
+    /// A variable of the environment is no good as the option that it stands for.
+    BadEnvironment(Box<clap::Error>),
 }
 
 impl Error {
@@ -48,6 +54,19 @@ impl fmt::Display for Error {
                  or name one",
             ),
             Self::NoSamples(why) => f.write_str(why),
+            Self::NoCache => f.write_str(
+                "there is no folder to put the agent into; set XDG_CACHE_HOME or HOME to one that \
+                 can be written to",
+            ),
+            Self::NoSocket => {
+                f.write_str("`sigspy collect` is for the agent to start; see `sigspy agent --help`")
+            }
+            Self::BadEnvironment(error) => {
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                let reason = first.strip_prefix("error: ").unwrap_or(first);
+                write!(f, "the environment does not say how to record: {reason}")
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 /// Ctrl-C so far.
 pub static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+/// SIGUSR1 so far.
+pub static TOGGLES: AtomicU32 = AtomicU32::new(0);
 /// The program, once it runs.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
 
@@ -23,6 +25,7 @@ pub fn watch() {
     };
     handle(Signal::SIGINT, count);
     handle(Signal::SIGTERM, pass_on);
+    handle(Signal::SIGUSR1, toggle);
     // The terminal sends these to the program as well.
     handle(Signal::SIGQUIT, leave);
     handle(Signal::SIGHUP, leave);
@@ -32,8 +35,8 @@ pub fn watch() {
 }
 
 /// Names the program to which SIGTERM is passed on.
-pub fn set_program(pid: u32) {
-    PROGRAM.store(pid as i32, Relaxed);
+pub fn set_program(pid: Option<u32>) {
+    PROGRAM.store(pid.map_or(0, |pid| pid as i32), Relaxed);
 }
 
 extern "C" fn count(_: i32) {
@@ -42,6 +45,10 @@ extern "C" fn count(_: i32) {
         // SAFETY: _exit is async-signal-safe.
         unsafe { nix::libc::_exit(ABORTED_BY_INTERRUPT) };
     }
+}
+
+extern "C" fn toggle(_: i32) {
+    TOGGLES.fetch_add(1, Relaxed);
 }
 
 extern "C" fn pass_on(signal: i32) {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod collect;
 mod error;
 mod interrupt;
 mod message;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         Command::Flamegraph(arguments) => show::flamegraph(arguments),
         Command::Report(arguments) => show::text(arguments),
         Command::Export(arguments) => show::export(arguments),
+        Command::Agent(_) => collect::print_agent(),
+        Command::Collect(arguments) => collect::run(&arguments),
     };
     match result {
         Ok(code) => code.into(),

@@ -55,6 +55,11 @@ fn is_ours(path: &Path) -> bool {
     read().unwrap_or(false)
 }
 
+/// Seconds since 1970.
+pub fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
 /// `sigspy-PROGRAM-TIME.sigspy`.
 pub fn default_recording(program: &Path) -> PathBuf {
     let name = program.file_name().unwrap_or_default().to_string_lossy();

@@ -6,18 +6,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sigspy_collector::{self as collector, Outcome, Plan, Recorder, Settings};
+use sigspy_collector::{self as collector, Outcome, Plan, Recorder, Settings, Wishes};
 use sigspy_model::Profile;
 use sigspy_report::quality;
 
-use crate::args::{Clock, Record, Sampling};
+use crate::args::{Clock, Follow, Record, Sampling};
 use crate::error::Error;
 use crate::{agent, interrupt, message, output};
 
 /// For benchmarks: a file for lines of frames and nanoseconds, one for each run of the handler.
 const TIMES_FILE: &str = "SIGSPY_HANDLER_TIMES";
-/// For tests: arms threads when they start also where the kernel makes that unnecessary.
-const ARM_AT_THREAD_START: &str = "SIGSPY_ARM_AT_THREAD_START";
 
 /// Without a sample in so many periods nobody was there to take one.
 const MANY_PERIODS: u64 = 20;
@@ -25,7 +23,9 @@ const MANY_PERIODS: u64 = 20;
 /// What `record` has made.
 pub struct Recorded {
     pub profile: Profile,
-    pub exit_code: u8,
+    pub exit_code: Option<u8>,
+    /// The program, which runs on.
+    running: Option<u32>,
     /// Why there are no samples, if there are none.
     pub diagnosis: Option<String>,
 }
@@ -42,7 +42,22 @@ pub fn run(arguments: Record) -> Result<u8, Error> {
     if let Some(diagnosis) = &recorded.diagnosis {
         message::warning(diagnosis);
     }
-    Ok(recorded.exit_code)
+    Ok(recorded.exit_code())
+}
+
+impl Recorded {
+    /// The exit status of the program, which is waited for if it runs on after the time that it
+    /// was to be recorded for.
+    pub fn exit_code(&self) -> u8 {
+        const ENDED_BY_INTERRUPT: u8 = 130;
+        let waited = || {
+            if interrupt::INTERRUPTS.load(std::sync::atomic::Ordering::Relaxed) >= 2 {
+                return None;
+            }
+            collector::wait_for_program(self.running?).map(|code| code as u8)
+        };
+        self.exit_code.or_else(waited).unwrap_or(ENDED_BY_INTERRUPT)
+    }
 }
 
 /// As [`record`]; the recording is then what other commands read if they are given none.
@@ -62,44 +77,35 @@ pub fn record_as_latest(
 /// Records `command` and says so.
 fn record(sampling: &Sampling, path: &Path, command: Vec<OsString>) -> Result<Recorded, Error> {
     let program = PathBuf::from(&command[0]);
-    let outcome = run_recorder(sampling, command, path)?;
+    let (outcome, program_pid) = run_recorder(sampling, command, path)?;
     let profile = collector::read(path)?;
     let quality = quality(&profile);
     message::note(&format!("{quality}; wrote {}", path.display()));
     quality.warnings().iter().for_each(|warning| message::warning(warning));
-    // Without an exit status the program still runs: the recording was ended by Ctrl-C.
-    const ENDED_BY_INTERRUPT: i32 = 130;
-    let exit_code = outcome.exit_code.unwrap_or(ENDED_BY_INTERRUPT) as u8;
+    let exit_code = outcome.exit_code.map(|code| code as u8);
+    let running = program_pid.filter(|_| exit_code.is_none());
     let diagnosis = (quality.samples == 0).then(|| diagnose(&program, &outcome, &profile));
-    Ok(Recorded { profile, exit_code, diagnosis })
+    Ok(Recorded { profile, exit_code, running, diagnosis })
+}
+
+/// What is left of the program, when the one that was started has ended.
+fn say_what_is_left(pids: &[u32]) {
+    let list: Vec<String> = pids.iter().take(5).map(u32::to_string).collect();
+    let more = if pids.len() > list.len() { ", ..." } else { "" };
+    message::note(&format!(
+        "the program has ended, and processes that it started run on (pid {}{more}): recording \
+         until they end, or until Ctrl-C",
+        list.join(", ")
+    ));
 }
 
 fn run_recorder(
     sampling: &Sampling,
     command: Vec<OsString>,
     path: &Path,
-) -> Result<Outcome, Error> {
-    let cache = cache_folder();
-    let clock = match sampling.clock {
-        Clock::Auto | Clock::Thread => collector::Clock::Thread,
-        Clock::Process => collector::Clock::Process,
-    };
+) -> Result<(Outcome, Option<u32>), Error> {
     let times_file = env::var_os(TIMES_FILE);
-    let settings = Settings {
-        clock,
-        period_ns: 1_000_000_000 / u64::from(sampling.rate),
-        timed: times_file.is_some(),
-        arm_at_thread_start: collector::prefers_main_thread()
-            || env::var_os(ARM_AT_THREAD_START).is_some(),
-    };
-    let plan = Plan {
-        argv: command,
-        agent: agent::AGENT,
-        agent_file: cache.as_deref().and_then(agent::unpack),
-        settings,
-        cache,
-        git_revision: git_revision(),
-    };
+    let plan = plan(sampling, command, times_file.is_some());
     interrupt::watch();
     let mut refused = None;
     let create = || -> Result<File, collector::Error> {
@@ -113,18 +119,59 @@ fn run_recorder(
         return Err(refused);
     }
     let recorder = recorder?;
-    interrupt::set_program(recorder.program());
-    let outcome = recorder.run(&interrupt::INTERRUPTS)?;
+    let program = recorder.program();
+    interrupt::set_program(program);
+    let wishes = Wishes { interrupts: &interrupt::INTERRUPTS, toggles: &interrupt::TOGGLES };
+    let outcome = recorder.run(&wishes, &mut say_what_is_left)?;
     if let Some(file) = times_file {
         let line = |(frames, ns): &(usize, u64)| format!("{frames} {ns}\n");
         let text: String = outcome.handler_times.iter().map(line).collect();
         std::fs::write(&file, text).map_err(|error| Error::Create(file.into(), error))?;
     }
-    Ok(outcome)
+    Ok((outcome, program))
+}
+
+/// What to record, and how.
+pub fn plan(sampling: &Sampling, command: Vec<OsString>, timed: bool) -> Plan<'static> {
+    let cache = cache_folder();
+    let settings = Settings {
+        clock: clock(sampling),
+        period_ns: 1_000_000_000 / u64::from(sampling.rate),
+        timed,
+        follow: match sampling.follow {
+            Follow::Auto => collector::Follow::All,
+            Follow::Env => collector::Follow::Environment,
+            Follow::None => collector::Follow::Nothing,
+        },
+        toggle_signal: sampling.toggle_signal,
+    };
+    Plan {
+        argv: command,
+        agent: agent::AGENT,
+        agent_file: cache.as_deref().and_then(agent::unpack),
+        settings,
+        only: sampling.only.clone(),
+        delay: sampling.delay,
+        starts_paused: sampling.start_paused,
+        duration: sampling.duration,
+        cache,
+        git_revision: git_revision(),
+    }
+}
+
+fn clock(sampling: &Sampling) -> collector::Clock {
+    let is_finer = || sampling.rate > collector::kernel_tick_rate();
+    match sampling.clock {
+        Clock::Auto if is_finer() && collector::perf_sees_the_kernel() => collector::Clock::Perf,
+        Clock::Auto | Clock::Thread => collector::Clock::Thread,
+        Clock::Process => collector::Clock::Process,
+        Clock::Perf => collector::Clock::Perf,
+        Clock::Wall => collector::Clock::Wall,
+    }
 }
 
 /// `$XDG_CACHE_HOME/sigspy`, or `~/.cache/sigspy`.
-fn cache_folder() -> Option<PathBuf> {
+pub fn cache_folder() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(caches.join("sigspy"))

@@ -17,27 +17,28 @@ const STDOUT: &str = "-";
 pub fn flamegraph(arguments: Flamegraph) -> Result<u8, Error> {
     let path = arguments.output.unwrap_or_else(|| "flamegraph.svg".into());
     let mut sink = Sink::create(&path, arguments.sampling.force)?;
-    let (profile, exit_code) = match arguments.input {
-        Some(input) => (read_aloud(&input)?, 0),
+    let mut recorded = None;
+    let profile = match arguments.input {
+        Some(input) => &read_aloud(&input)?,
         None => {
             let recording = beside(&path, &arguments.command);
             let sampling = &arguments.sampling;
-            let recorded = record::record_as_latest(sampling, &recording, arguments.command)?;
-            if let Some(diagnosis) = recorded.diagnosis {
+            let mut made = record::record_as_latest(sampling, &recording, arguments.command)?;
+            if let Some(diagnosis) = made.diagnosis.take() {
                 return Err(Error::NoSamples(diagnosis));
             }
-            (recorded.profile, recorded.exit_code)
+            &recorded.insert(made).profile
         }
     };
-    let symbols = symbolize(&profile);
+    let symbols = symbolize(profile);
     let options =
         FlameOptions { title: arguments.title, subtitle: None, threads: arguments.threads };
-    report::flamegraph(&profile, &symbols, &options, &mut sink)?;
+    report::flamegraph(profile, &symbols, &options, &mut sink)?;
     sink.finish(output::SVG_MARK)?;
     if path != Path::new(STDOUT) {
         message::note(&format!("wrote {}", path.display()));
     }
-    Ok(exit_code)
+    Ok(recorded.map_or(0, |recorded| recorded.exit_code()))
 }
 
 /// Runs `sigspy report`.

@@ -23,7 +23,7 @@ pub struct Region {
     pub module: Option<(u32, u64)>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct AddressSpace {
     /// CLOCK_MONOTONIC, ns, and the regions by rising address.
     versions: Vec<(u64, Vec<Region>)>,
@@ -35,6 +35,7 @@ impl AddressSpace {
         if self.versions.last().is_some_and(|(_, last)| *last == regions) {
             return false;
         }
+        let time_ns = self.versions.last().map_or(time_ns, |&(last_ns, _)| time_ns.max(last_ns));
         if self.versions.len() == MOST_VERSIONS {
             self.versions.remove(0);
         }

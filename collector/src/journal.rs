@@ -11,7 +11,8 @@ use crate::recording::{Event, event};
 #[derive(Default)]
 pub struct Journal {
     pub events: Vec<Event>,
-    processes: u32,
+    /// Names of all processes so far.
+    processes: Vec<String>,
     threads: u32,
     locations: HashMap<(Option<u32>, u64), u32>,
     stacks: HashMap<(u8, Vec<u32>), u32>,
@@ -28,6 +29,16 @@ pub struct Weight {
     pub time_ns: u64,
     pub ns: u64,
     pub ticks: u32,
+    pub is_waiting: bool,
+}
+
+/// A process that has begun.
+pub struct NewProcess {
+    pub pid: u32,
+    pub parent: Option<u32>,
+    pub name: String,
+    /// CLOCK_MONOTONIC, ns.
+    pub time_ns: u64,
 }
 
 impl Journal {
@@ -36,19 +47,31 @@ impl Journal {
     }
 
     /// A new process, or what one became by exec.
-    pub fn process(&mut self, pid: u32, name: String) -> u32 {
-        let id = self.processes;
-        self.processes += 1;
-        self.events.push(Event::Process { id, pid, name });
+    pub fn process(&mut self, process: NewProcess) -> u32 {
+        let id = self.processes.len() as u32;
+        let NewProcess { pid, parent, name, time_ns } = process;
+        self.processes.push(name.clone());
+        let (parent, start_ns) = (parent.unwrap_or(0), self.since_start(time_ns));
+        self.events.push(Event::Process { id, pid, parent, name, start_ns });
         id
     }
 
-    /// A new thread.
-    pub fn thread(&mut self, process: u32, tid: u32, name: String) -> u32 {
+    /// The name of a process, by its number.
+    pub fn name_of(&self, process: u32) -> String {
+        self.processes.get(process as usize).cloned().unwrap_or_default()
+    }
+
+    /// A new thread, with its start since that of the recording, ns.
+    pub fn thread(&mut self, process: u32, tid: u32, name: String, start_ns: u64) -> u32 {
         let id = self.threads;
         self.threads += 1;
-        self.events.push(Event::Thread { id, process, tid, name });
+        self.events.push(Event::Thread { id, process, tid, name, start_ns });
         id
+    }
+
+    /// A time of CLOCK_MONOTONIC as the recording counts it, ns.
+    pub fn since_start(&self, time_ns: u64) -> u64 {
+        time_ns.saturating_sub(self.started_ns)
     }
 
     /// A location: relative address with a module, runtime address without.
@@ -72,9 +95,9 @@ impl Journal {
 
     /// A sample, or time without one.
     pub fn sample(&mut self, thread: u32, stack: u32, weight: Weight) {
-        let time_ns = weight.time_ns.saturating_sub(self.started_ns);
-        let (weight_ns, ticks) = (weight.ns, weight.ticks);
-        self.events.push(Event::Sample { time_ns, thread, stack, weight_ns, ticks });
+        let time_ns = self.since_start(weight.time_ns);
+        let (weight_ns, ticks, is_waiting) = (weight.ns, weight.ticks, weight.is_waiting);
+        self.events.push(Event::Sample { time_ns, thread, stack, weight_ns, ticks, is_waiting });
     }
 }
 

@@ -15,7 +15,7 @@ use sigspy_wire::handshake::SOCKET_VARIABLE;
 
 use crate::Error;
 
-const LD_PRELOAD: &str = "LD_PRELOAD";
+pub const LD_PRELOAD: &str = "LD_PRELOAD";
 /// Interpreters of scripts may be scripts; the kernel follows so many.
 const MOST_SCRIPTS: usize = 5;
 
@@ -48,7 +48,8 @@ impl Launch {
     }
 }
 
-fn find(name: &OsStr) -> Result<PathBuf, Error> {
+/// The file of a program, as a shell would find it.
+pub fn find(name: &OsStr) -> Result<PathBuf, Error> {
     let not_found = || Error::NotFound(name.into());
     if name.as_bytes().contains(&b'/') {
         let path = PathBuf::from(name);
@@ -80,7 +81,7 @@ fn is_executable(path: &Path) -> bool {
 }
 
 /// Sees whether the loader will load the agent into the program at `path`.
-fn check(path: &Path) -> Result<(), Error> {
+pub fn check(path: &Path) -> Result<(), Error> {
     let mut path = path.to_path_buf();
     for _ in 0..MOST_SCRIPTS {
         refuse_set_user_id(&path)?;

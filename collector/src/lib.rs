@@ -12,6 +12,7 @@
 mod address_space;
 mod arena;
 mod cache;
+mod children;
 mod error;
 mod image;
 mod journal;
@@ -28,8 +29,9 @@ mod tables;
 mod target;
 
 pub use error::Error;
-pub use memory::{Settings, prefers_main_thread};
+pub use memory::{Follow, Settings};
 pub use plan::Plan;
-pub use recorder::{Outcome, Recorder};
+pub use recorder::{Outcome, Recorder, Wishes, wait_for_program};
 pub use recording::reader::read;
 pub use sigspy_wire::control::Clock;
+pub use system::{kernel_tick_rate, perf_sees_the_kernel};

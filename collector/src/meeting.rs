@@ -52,7 +52,7 @@ impl Meeting {
         #[allow(unsafe_code, reason = "accept4 returns a bare number")]
         // SAFETY: the descriptor is new and nobody else has it.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        Some(Arrival { socket, since: Instant::now() })
+        Some(Arrival::new(socket))
     }
 }
 
@@ -99,6 +99,10 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket, since: Instant::now() }
+    }
+
     pub fn since(&self) -> Instant {
         self.since
     }
@@ -107,16 +111,16 @@ impl Arrival {
         &self.socket
     }
 
-    /// Who it is: its pid, if it is one of this user's processes and of our build. `Err(WouldBlock)`:
-    /// it has not said hello yet.
-    pub fn hello(&self) -> io::Result<Option<u32>> {
-        let mut message = [0; 8];
-        let length = recv(self.socket.as_raw_fd(), &mut message, MsgFlags::empty())?;
+    /// Who it is: its pid, and the one by which it knows itself, if it is one of this user's
+    /// processes and of our build. `Err(WouldBlock)`: it has not said hello yet.
+    pub fn hello(&self) -> io::Result<Option<(u32, u32)>> {
+        let mut message = [0; 16];
+        let length = recv(self.socket.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT)?;
         let peer = getsockopt(&self.socket, sockopt::PeerCredentials)?;
-        let understood = length == message.len() && Hello::from_bytes(message) == Hello::OURS;
+        let hello = Hello::from_bytes(&message).filter(|_| length == message.len());
         let ours = peer.uid() == nix::unistd::geteuid().as_raw();
-        let pid = u32::try_from(peer.pid()).ok().filter(|&pid| pid != 0);
-        Ok(pid.filter(|_| understood && ours))
+        let pid = u32::try_from(peer.pid()).ok().filter(|&pid| pid != 0 && ours);
+        Ok(pid.zip(hello.map(|hello| hello.pid)))
     }
 
     /// Hands over the shared memory and the arena of tables.
@@ -128,7 +132,7 @@ impl Arrival {
         arena: impl AsFd,
     ) -> io::Result<()> {
         let (lanes, arena_length) = (lanes as u32, arena_length as u32);
-        let message = Welcome { hello: Hello::OURS, lanes, arena_length }.to_bytes();
+        let message = Welcome { lanes, arena_length }.to_bytes();
         let descriptors = [memory.as_fd().as_raw_fd(), arena.as_fd().as_raw_fd()];
         let rights = [ControlMessage::ScmRights(&descriptors)];
         let parts = [IoSlice::new(&message)];

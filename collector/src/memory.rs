@@ -12,8 +12,13 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{Whence, lseek};
+use sigspy_wire::control::ENVIRONMENT_WORDS;
 use sigspy_wire::control::{Clock, state};
+
+use crate::system;
+use sigspy_wire::lane::Lane;
 use sigspy_wire::layout::{self, Parts};
+use sigspy_wire::process::Process;
 use sigspy_wire::slot::Slot;
 
 /// What others may do.
@@ -64,25 +69,43 @@ pub struct Settings {
     pub period_ns: u64,
     /// Each record says how long its handler took.
     pub timed: bool,
-    /// Threads are armed when they start, as they must be where [`prefers_main_thread`].
-    pub arm_at_thread_start: bool,
+    /// Which children are profiled.
+    pub follow: Follow,
+    /// The signal by which programs can be told to pause the recording and to go on.
+    pub toggle_signal: Option<i32>,
 }
 
-/// Whether the kernel (before 6.4) delivers the signal of a process-wide timer to the main
-/// thread whenever that can take it, instead of to the thread whose time has expired.
-///
-/// Source: linux commit bcb7ee79029d, "posix-timers: Prefer delivery of signals to the current
-/// thread".
-pub fn prefers_main_thread() -> bool {
-    let release = nix::sys::utsname::uname().ok();
-    let release = release.as_ref().and_then(|uname| uname.release().to_str());
-    release.and_then(version).is_some_and(|version| version < (6, 4))
+/// Which children of the program are profiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// All that can be, also those that are given another environment.
+    All,
+    /// Those that inherit the environment.
+    Environment,
+    /// None.
+    Nothing,
 }
 
-fn version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+/// What all memories of a session have in common. Found out once, as some of it takes time.
+pub struct MemoryPlan {
+    pub settings: Settings,
+    lanes: usize,
+    kernel_tick_ns: u64,
+    environment: Vec<u8>,
 }
+
+impl MemoryPlan {
+    /// `environment`: what a program needs to load the agent and to find us, `NAME=value` each
+    /// ended by NUL.
+    pub fn new(settings: Settings, environment: Vec<u8>) -> Self {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let (lanes, kernel_tick_ns) = (layout::lanes_for(cpus), system::kernel_tick_ns());
+        Self { settings, lanes, kernel_tick_ns, environment }
+    }
+}
+
+/// Lanes that each process has from its start: enough for the short lives that most of them have.
+const FIRST_LANES: usize = 4;
 
 /// The memory shared with one process.
 pub struct TargetMemory {
@@ -93,23 +116,33 @@ pub struct TargetMemory {
 impl TargetMemory {
     /// Everything but the slots is allocated now: a target must not die of a full /dev/shm when
     /// a handler writes.
-    pub fn new(settings: &Settings) -> io::Result<Self> {
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        let lanes = layout::lanes_for(cpus);
+    pub fn new(plan: &MemoryPlan) -> io::Result<Self> {
+        let (lanes, settings) = (plan.lanes, &plan.settings);
         let length = layout::length(lanes);
         let memory = SealedMemory::new(c"sigspy-lanes", length, Seal::ReadAndWrite)?;
-        for part in [0..layout::SLOT_TABLE, layout::LANES..length] {
-            let (start, length) = (part.start as i64, part.len() as i64);
-            fallocate(&memory.file, FallocateFlags::empty(), start, length)?;
-        }
+        let first_lanes = lanes.min(FIRST_LANES);
         let target = Self { memory, lanes };
+        target.allocate(0..layout::MORE_PROCESSES)?;
+        target.allocate(layout::LANES..layout::lane(first_lanes))?;
         let control = target.parts().control;
-        control.lanes.store(lanes as u32, Relaxed);
+        control.lanes.store(first_lanes as u32, Relaxed);
         control.clock.store(settings.clock as u32, Relaxed);
         control.period_ns.store(settings.period_ns, Relaxed);
-        control.kernel_tick_ns.store(kernel_tick_ns(), Relaxed);
+        control.kernel_tick_ns.store(plan.kernel_tick_ns, Relaxed);
         control.timed.store(settings.timed.into(), Relaxed);
-        control.arm_at_thread_start.store(settings.arm_at_thread_start.into(), Relaxed);
+        control.follow_forks.store((settings.follow != Follow::Nothing).into(), Relaxed);
+        control.restore_environment.store((settings.follow == Follow::All).into(), Relaxed);
+        control.toggle_signal.store(settings.toggle_signal.unwrap_or(0) as u32, Relaxed);
+        // One that is too long is not restored, rather than cut.
+        if plan.environment.len() < ENVIRONMENT_WORDS * 8 {
+            for (word, bytes) in control.environment.iter().zip(plan.environment.chunks(8)) {
+                let mut padded = [0; 8];
+                padded[..bytes.len()].copy_from_slice(bytes);
+                word.store(u64::from_le_bytes(padded), Relaxed);
+            }
+        } else {
+            control.restore_environment.store(0, Relaxed);
+        }
         control.state.store(state::RUNNING, Relaxed);
         Ok(target)
     }
@@ -118,8 +151,38 @@ impl TargetMemory {
         self.memory.descriptor()
     }
 
-    pub fn lanes(&self) -> usize {
+    fn allocate(&self, part: Range<usize>) -> io::Result<()> {
+        let (start, length) = (part.start as i64, part.len() as i64);
+        Ok(fallocate(&self.memory.file, FallocateFlags::empty(), start, length)?)
+    }
+
+    /// All lanes that the process may ever have.
+    pub fn most_lanes(&self) -> usize {
         self.lanes
+    }
+
+    /// The lanes that it has.
+    pub fn lanes(&self) -> &[Lane] {
+        let parts = self.parts();
+        let count = parts.control.lanes.load(Relaxed) as usize;
+        parts.lanes.get(..count).unwrap_or(parts.lanes)
+    }
+
+    /// Gives it all lanes. They cost time to make, so programs that live for a moment have few.
+    pub fn add_lanes(&self) {
+        let count = self.lanes().len();
+        if count < self.lanes {
+            let start = layout::lane(count);
+            if self.allocate(start..layout::length(self.lanes)).is_ok() {
+                self.parts().control.lanes.store(self.lanes as u32, Relaxed);
+            }
+        }
+    }
+
+    /// Entries of the table of processes that may have been used, the first one aside.
+    pub fn used_processes(&self) -> Vec<Range<usize>> {
+        let (from, until) = (layout::MORE_PROCESSES, layout::SLOT_TABLE);
+        self.used(from..until, layout::PROCESS_TABLE, size_of::<Process>())
     }
 
     pub fn parts(&self) -> Parts<'_> {
@@ -131,36 +194,21 @@ impl TargetMemory {
     /// The slots that may have been used, as ranges of indices. Looks for holes in the file, as
     /// reading a hole would fill it with memory.
     pub fn used_slots(&self) -> Vec<Range<usize>> {
-        let index = |offset: i64| (offset as usize - layout::SLOT_TABLE) / size_of::<Slot>();
+        self.used(layout::SLOT_TABLE..layout::LANES, layout::SLOT_TABLE, size_of::<Slot>())
+    }
+
+    /// Elements of a table at `base` that lie in `part` and have memory behind them.
+    fn used(&self, part: Range<usize>, base: usize, size: usize) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
-        let mut offset = layout::SLOT_TABLE as i64;
+        let (mut offset, end) = (part.start as i64, part.end as i64);
         while let Ok(data) = lseek(&self.memory.file, offset, Whence::SeekData)
-            && data < layout::LANES as i64
+            && data < end
             && let Ok(hole) = lseek(&self.memory.file, data, Whence::SeekHole)
         {
-            offset = hole.min(layout::LANES as i64);
-            ranges.push(index(data)..index(offset));
+            offset = hole.min(end);
+            let (first, behind) = (data as usize - base, offset as usize - base);
+            ranges.push(first / size..behind.div_ceil(size));
         }
         ranges
-    }
-}
-
-/// Length of the kernel's tick, ns: the resolution of its coarse clock.
-fn kernel_tick_ns() -> u64 {
-    let coarse = nix::time::ClockId::CLOCK_MONOTONIC_COARSE;
-    nix::time::clock_getres(coarse)
-        .map_or(4_000_000, |tick| tick.tv_sec() as u64 * 1_000_000_000 + tick.tv_nsec() as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kernels_are_told_apart_by_their_release() {
-        assert_eq!(version("6.1.0-18-amd64"), Some((6, 1)));
-        assert_eq!(version("6.18.5"), Some((6, 18)));
-        assert_eq!(version("5.15.0-91-generic"), Some((5, 15)));
-        assert_eq!(version("odd"), None);
     }
 }

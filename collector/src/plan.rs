@@ -3,15 +3,17 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use memmap2::MmapOptions;
 use sigspy_wire::control::Clock;
+use sigspy_wire::handshake::SOCKET_VARIABLE;
 
 use crate::Error;
+use crate::launch::LD_PRELOAD;
 use crate::meeting::Meeting;
 use crate::memory::Settings;
-use crate::recording::MetaEvent;
+use crate::recording::{MetaEvent, clock_number};
 
 /// Characters of the command line that are recorded.
 const LONGEST_ARGV: usize = 16 << 10;
@@ -25,6 +27,14 @@ pub struct Plan<'a> {
     /// and as a file, where there is one.
     pub agent_file: Option<PathBuf>,
     pub settings: Settings,
+    /// Only programs whose file has such a name.
+    pub only: Option<glob::Pattern>,
+    /// No samples before so much time has passed,
+    pub delay: Option<Duration>,
+    /// or until somebody says so.
+    pub starts_paused: bool,
+    /// The recording ends so long after its first sample could be.
+    pub duration: Option<Duration>,
     /// Folder for unwind tables; `None`: they are not kept.
     pub cache: Option<PathBuf>,
     pub git_revision: Option<String>,
@@ -36,9 +46,23 @@ pub fn agent_path(plan: &Plan<'_>, meeting: &Meeting) -> Result<PathBuf, Error> 
         return Ok(file.clone());
     }
     let copy = meeting.folder().join("libsigspy.so");
+    if copy.exists() {
+        return Ok(copy);
+    }
     std::fs::write(&copy, plan.agent)
         .map_err(|error| Error::Session("write the agent to the folder of this session", error))?;
     Ok(copy)
+}
+
+/// What a program needs in its environment, `NAME=value` each ended by NUL.
+pub fn environment(agent: &Path, socket: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    let variable = |name: &str, value: &Path| {
+        [name.as_bytes(), b"=", value.as_os_str().as_bytes(), b"\0"].concat()
+    };
+    let mut both = variable(LD_PRELOAD, agent);
+    both.extend(variable(SOCKET_VARIABLE, socket));
+    both
 }
 
 /// LD_PRELOAD takes no path with a space or a colon in it, and the loader none on a file system
@@ -70,7 +94,12 @@ pub fn meta(plan: &Plan<'_>, started_monotonic_ns: u64) -> MetaEvent {
         started_unix_s: since_1970.map_or(0, |time| time.as_secs()),
         started_monotonic_ns,
         duration_ns: 0,
-        process_clock: plan.settings.clock == Clock::Process,
+        clock: clock_number(match plan.settings.clock {
+            Clock::Thread => sigspy_model::Clock::Thread,
+            Clock::Process => sigspy_model::Clock::Process,
+            Clock::Perf => sigspy_model::Clock::Perf,
+            Clock::Wall => sigspy_model::Clock::Wall,
+        }),
         period_ns: plan.settings.period_ns,
         exit_code: None,
     }

@@ -9,5 +9,5 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Event, MetaEvent};
+pub use event::{Event, MetaEvent, clock_number, gap_number};
 pub use writer::Writer;

@@ -2,10 +2,11 @@
 #![allow(unsafe_code, reason = "pidfd_open and wait4 have no safe wrapper")]
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::time::{ClockId, clock_getcpuclockid, clock_getres, clock_gettime};
 use nix::unistd::Pid;
 
 /// CLOCK_MONOTONIC, ns.
@@ -31,6 +32,33 @@ pub fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     }
 }
 
+/// How often the kernel looks at CPU timers, Hz.
+pub fn kernel_tick_rate() -> u32 {
+    (1_000_000_000 / kernel_tick_ns().max(1)) as u32
+}
+
+/// Length of the kernel's tick, ns: the resolution of its coarse clock.
+pub fn kernel_tick_ns() -> u64 {
+    let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE);
+    tick.map_or(4_000_000, |tick| Duration::from(tick).as_nanos() as u64)
+}
+
+/// Whether perf events are to be had that count what the kernel does for a program, too.
+pub fn perf_sees_the_kernel() -> bool {
+    const SOFTWARE: u64 = 1;
+    const SIZE: u64 = 64;
+    const TASK_CLOCK: u64 = 1;
+    const DISABLED: u64 = 1;
+    const PERIOD_NS: u64 = 1_000_000;
+    let attributes = [SOFTWARE | SIZE << 32, TASK_CLOCK, PERIOD_NS, 0, 0, DISABLED, 0, 0];
+    // SAFETY: the kernel reads the attributes, as long as they say they are; a new descriptor is
+    // closed at once.
+    unsafe {
+        let event = libc::syscall(libc::SYS_perf_event_open, &raw const attributes, 0, -1, -1, 0);
+        event >= 0 && libc::close(event as i32) == 0
+    }
+}
+
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -42,11 +70,20 @@ pub struct Ended {
 
 /// Waits for a child that has ended; `None` while it runs.
 pub fn try_wait(pid: u32) -> io::Result<Option<Ended>> {
+    wait_with(pid, libc::WNOHANG)
+}
+
+/// Waits for a child to end.
+pub fn wait(pid: u32) -> io::Result<Ended> {
+    wait_with(pid, 0)?.ok_or_else(|| io::ErrorKind::Interrupted.into())
+}
+
+fn wait_with(pid: u32, options: i32) -> io::Result<Option<Ended>> {
     let mut status = 0;
     // SAFETY: a rusage of zeros is valid, and both pointers are good for the call.
     let (waited, usage) = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        (libc::wait4(pid as i32, &mut status, libc::WNOHANG, &mut usage), usage)
+        (libc::wait4(pid as i32, &mut status, options, &mut usage), usage)
     };
     match waited {
         0 => return Ok(None),
@@ -62,11 +99,32 @@ pub fn try_wait(pid: u32) -> io::Result<Option<Ended>> {
     Ok(Some(Ended { exit_code, cpu_ns: ns(usage.ru_utime) + ns(usage.ru_stime) }))
 }
 
-/// Whether thread ids mean the same to us and to the process.
-pub fn shares_our_pid_namespace(pid: u32) -> bool {
-    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    let ours = namespace("self");
-    ours.is_some() && ours == namespace(&pid.to_string())
+/// Whether a descriptor polls as readable.
+pub fn is_readable(descriptor: &impl AsFd) -> bool {
+    let mut polled = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// The process that has made this one, or has inherited it.
+pub fn parent_of(pid: u32) -> Option<u32> {
+    stat_field(&format!("/proc/{pid}/stat"), 4)?.try_into().ok().filter(|&parent| parent != 0)
+}
+
+/// When a thread began, CLOCK_MONOTONIC in ns. (The kernel counts from the start of the machine,
+/// times of sleep included, in hundredths of a second.)
+pub fn thread_start_ns(pid: u32, tid: u32) -> Option<u64> {
+    const TICK_NS: u64 = 10_000_000;
+    let started_ns = stat_field(&format!("/proc/{pid}/task/{tid}/stat"), 22)? * TICK_NS;
+    let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
+    let asleep_ns = (Duration::from(since_boot).as_nanos() as u64).saturating_sub(monotonic_ns());
+    Some(started_ns.saturating_sub(asleep_ns))
+}
+
+/// Field `number`, from 1, of a file like `/proc/PID/stat`; the second may hold anything.
+fn stat_field(path: &str, number: usize) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let (_, behind_name) = text.rsplit_once(')')?;
+    behind_name.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
 /// The name of a thread, and of a process where `tid` is its pid.

@@ -1,32 +1,33 @@
-//! One process that is being profiled: its shared memory, its address space, its threads.
+//! The processes that share one memory: one that came to us, and those that it has forked.
 //!
-//! Everything in shared memory is untrusted: the process may scribble over it. Records that make
+//! Everything in shared memory is untrusted: a process may scribble over it. Records that make
 //! no sense are counted and left out.
 
 mod code;
+mod knock;
 mod losses;
+mod member;
 mod resume;
 mod threads;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
-use sigspy_model::{StackKind, Stop};
+use sigspy_model::{Limits, StackKind, Stop};
 use sigspy_unwind::Stop as Walk;
 use sigspy_wire::control::{agent, state};
 use sigspy_wire::record::{self, Header, Record, flags};
 
+use crate::children::Execution;
 use crate::journal::{Journal, Weight};
-use crate::memory::{Settings, TargetMemory};
+use crate::memory::{MemoryPlan, TargetMemory};
 use crate::modules::Modules;
-use crate::recording::Event;
 use crate::system;
 
-use code::Code;
 use losses::Losses;
-use threads::Threads;
+use member::Member;
 
 /// So long a record waits for the tables that its walk needs, and so many of them.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,73 +36,90 @@ const MOST_UNFINISHED: usize = 4096;
 const LAST_WAIT: Duration = Duration::from_millis(500);
 /// Housekeeping that need not be done with each drain.
 const SELDOM: Duration = Duration::from_secs(1);
+/// A process that lives for so long gets all of its lanes.
+const LANES_LATER: Duration = Duration::from_millis(20);
 
 pub struct Target {
-    id: u32,
-    pub pid: u32,
-    pidfd: OwnedFd,
     pub memory: TargetMemory,
-    code: Code,
-    threads: Threads,
     losses: Losses,
-    /// CPU time of this process before it became this program by exec, ns.
-    cpu_before_ns: u64,
-    cpu_ns: u64,
-    started_ns: u64,
+    members: Vec<Member>,
+    /// Children that have entered themselves so far.
+    forks: u64,
+    started: Instant,
     seldom: Instant,
     is_closing: bool,
     words: Vec<u64>,
     /// Records whose walk cannot go on yet, and since when.
     unfinished: Vec<(Instant, Vec<u64>)>,
+    /// What processes became since somebody took this.
+    pub executions: Vec<Execution>,
+}
+
+/// A process that has just said hello.
+#[derive(Clone, Copy)]
+pub struct Newcomer {
+    pub pid: u32,
+    /// As it knows itself.
+    pub own_pid: u32,
+    /// CPU time that it had used as another program, ns.
+    pub cpu_before_ns: u64,
 }
 
 impl Target {
-    /// A process that has just said hello. `cpu_before_ns`: what it had used as another program.
     pub fn new(
-        pid: u32,
-        settings: &Settings,
-        cpu_before_ns: u64,
+        newcomer: Newcomer,
+        plan: &MemoryPlan,
         modules: &mut Modules,
         journal: &mut Journal,
     ) -> io::Result<Self> {
-        let mut target = Self {
-            id: journal.process(pid, system::process_name(pid)),
-            pid,
-            pidfd: system::open_pidfd(pid)?,
-            memory: TargetMemory::new(settings)?,
-            code: Code::new(pid),
-            threads: Threads::new(pid),
+        let memory = TargetMemory::new(plan)?;
+        let parts = memory.parts();
+        if newcomer.pid != newcomer.own_pid {
+            // Its children are in its namespace, and are not to be found by their numbers.
+            parts.control.follow_forks.store(0, Relaxed);
+        }
+        if let [first, ..] = parts.processes {
+            first.set_pid(newcomer.own_pid);
+        }
+        let mut member = Member::newcomer(newcomer, journal)?;
+        member.read_code(parts, modules, journal);
+        Ok(Self {
+            memory,
             losses: Losses::default(),
-            cpu_before_ns,
-            cpu_ns: 0,
-            started_ns: system::monotonic_ns(),
+            members: vec![member],
+            forks: 0,
+            started: Instant::now(),
             seldom: Instant::now(),
             is_closing: false,
             words: Vec::new(),
             unfinished: Vec::new(),
-        };
-        target.code.read(target.memory.parts(), modules, journal);
-        Ok(target)
+            executions: Vec::new(),
+        })
     }
 
-    /// Polls as readable when the process has ended.
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+    /// Poll as readable when a process has ended.
+    pub fn pidfds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.members.iter().filter_map(Member::pidfd)
     }
 
-    /// CPU time since the start of the process, other programs before exec included, ns.
-    pub fn cpu_with_before_ns(&self) -> u64 {
-        self.cpu_before_ns + self.cpu_ns
+    /// The processes that live.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.members.iter().map(|member| member.pid)
+    }
+
+    /// None of its processes is left.
+    pub fn is_over(&self) -> bool {
+        self.members.is_empty()
     }
 
     /// Whether tables of its modules are still in the making.
     pub fn waits_for_tables(&self, modules: &Modules) -> bool {
-        self.code.space.waits_for_tables(modules)
+        self.members.iter().any(|member| member.code.space.waits_for_tables(modules))
     }
 
-    /// Tells the agent what is where.
+    /// Tells the agents what is where.
     pub fn publish_modules(&self, modules: &Modules) {
-        self.code.publish_modules(self.memory.parts(), modules);
+        self.members.iter().for_each(|member| member.publish_modules(self.memory.parts(), modules));
     }
 
     /// Why the agent could not start, if so.
@@ -111,21 +129,92 @@ impl Target {
         failed.then(|| io::Error::from_raw_os_error(control.errno.load(Relaxed) as i32))
     }
 
-    /// Asks the agent to take no more samples.
+    /// What the system did not let its agents do.
+    pub fn limits(&self) -> Limits {
+        let control = self.memory.parts().control;
+        Limits {
+            timer_failures: control.timer_failures.load(Relaxed),
+            perf_failures: control.perf_failures.load(Relaxed),
+            without_kernel: control.without_kernel.load(Relaxed),
+            unentered_forks: control.unentered_forks.load(Relaxed),
+        }
+    }
+
+    /// Asks the agents to take no more samples.
     pub fn stop(&self) {
         self.memory.parts().control.state.store(state::DRAINING, Relaxed);
     }
 
-    /// Share of its fullest lane that waits to be drained, from 0 to 1.
-    pub fn fill(&self) -> f64 {
-        self.memory.parts().lanes.iter().map(|lane| lane.fill()).fold(0.0, f64::max)
+    /// Whether its agents take no samples for now: we told them, or a signal did.
+    pub fn is_paused(&self) -> bool {
+        self.memory.parts().control.state.load(Relaxed) == state::PAUSED
     }
 
-    /// Takes what is in the lanes, and looks what else is new.
-    pub fn drain(&mut self, modules: &mut Modules, journal: &mut Journal) {
-        if let Some(cpu_ns) = system::cpu_ns(self.pid) {
-            self.cpu_ns = cpu_ns.saturating_sub(self.cpu_before_ns);
+    /// Pauses or goes on. What is used meanwhile is left out of the CPU time.
+    pub fn set_paused(&mut self, paused: bool) {
+        let state = if paused { state::PAUSED } else { state::RUNNING };
+        self.memory.parts().control.state.store(state, Relaxed);
+        self.members.iter_mut().for_each(|member| member.set_paused(paused));
+    }
+
+    /// Share of its fullest lane that waits to be drained, from 0 to 1.
+    pub fn fill(&self) -> f64 {
+        self.memory.lanes().iter().map(|lane| lane.fill()).fold(0.0, f64::max)
+    }
+
+    /// Takes what is in the lanes, and looks what else is new. Returns the CPU time of processes
+    /// that have ended, ns.
+    pub fn drain(&mut self, modules: &mut Modules, journal: &mut Journal) -> u64 {
+        let ended: Vec<u32> =
+            self.members.iter().filter(|member| member.has_ended()).map(|m| m.index).collect();
+        self.members.iter_mut().for_each(Member::measure);
+        self.enter_children(journal);
+        self.take_records(modules, journal);
+        let parts = self.memory.parts();
+        for member in &mut self.members {
+            member.follow(parts, modules, journal);
         }
+        self.retry_unfinished(modules, journal);
+        if self.started.elapsed() >= LANES_LATER {
+            self.memory.add_lanes();
+        }
+        if self.seldom.elapsed() >= SELDOM {
+            self.seldom = Instant::now();
+            self.do_seldom(journal);
+        }
+        ended.into_iter().map(|index| self.finish_member(index, modules, journal)).sum()
+    }
+
+    /// Processes that were forked and have entered themselves.
+    fn enter_children(&mut self, journal: &mut Journal) {
+        let forks = self.memory.parts().control.forks.load(Relaxed);
+        if forks == self.forks {
+            return;
+        }
+        self.forks = forks;
+        for index in self.memory.used_processes().into_iter().flatten() {
+            self.enter(index as u32, journal);
+        }
+    }
+
+    /// The place of the member with an index, entered if it is new. `None`: there is none.
+    fn enter(&mut self, index: u32, journal: &mut Journal) -> Option<usize> {
+        let known = self.members.iter().position(|member| member.index == index);
+        if known.is_some() || index == 0 {
+            return known;
+        }
+        let entry = self.memory.parts().processes.get(index as usize)?;
+        let pid = entry.pid()?;
+        let parent_pid = entry.parent.load(Relaxed);
+        let parent = self.members.iter().find(|member| member.pid == parent_pid);
+        let parent = parent.or_else(|| self.members.first());
+        let mut member = Member::child(index, pid, entry, parent, journal);
+        member.set_paused(self.is_paused());
+        self.members.push(member);
+        Some(self.members.len() - 1)
+    }
+
+    fn take_records(&mut self, modules: &mut Modules, journal: &mut Journal) {
         let words = self.take_words();
         let mut rest = words.as_slice();
         while let Some((record, behind)) = record::decode(rest) {
@@ -136,19 +225,13 @@ impl Target {
             rest = behind;
         }
         self.words = words;
-        self.code.follow(self.memory.parts(), modules, journal);
-        self.retry_unfinished(modules, journal);
-        if self.seldom.elapsed() >= SELDOM {
-            self.seldom = Instant::now();
-            self.do_seldom(journal);
-        }
     }
 
     /// The words of all lanes. A lane that ends in garbage must not hide the next one's records.
     fn take_words(&mut self) -> Vec<u64> {
         let mut all = std::mem::take(&mut self.words);
         all.clear();
-        for lane in self.memory.parts().lanes {
+        for lane in self.memory.lanes() {
             let start = all.len();
             if lane.drain(|word| all.push(word)).is_none() {
                 self.losses.bad_records += 1;
@@ -178,21 +261,31 @@ impl Target {
         modules: &mut Modules,
         journal: &mut Journal,
     ) -> bool {
+        let member = self.enter(record.header.process, journal);
+        let Some(member) = member.and_then(|place| self.members.get_mut(place)) else {
+            self.losses.bad_records += 1;
+            return true;
+        };
+        if let Some(exec) = record.exec() {
+            self.executions.push(Execution::new(&exec, member.pid));
+            member.executes(&exec);
+            return true;
+        }
         let Header { time_ns, tid, weight_ns, blocked_ns, sp, .. } = record.header;
-        let (Some(mut kind), true) = (kind_of(record.stop), self.is_plausible(&record.header))
-        else {
+        let is_plausible = member.could_have_used(&record.header, self.memory.lanes().len());
+        let (Some(mut kind), true) = (kind_of(record.stop), is_plausible) else {
             self.losses.bad_records += 1;
             return true;
         };
         let mut pcs = record.frames.to_vec();
         if let Some(unfinished) = &record.unfinished {
             let (more, stop) =
-                resume::resume(unfinished, pcs.len(), time_ns, &self.code.space, modules);
+                resume::resume(unfinished, pcs.len(), time_ns, &member.code.space, modules);
             let may_wait = !self.is_closing
                 && since.elapsed() < PATIENCE
                 && self.unfinished.len() < MOST_UNFINISHED;
             if stop == Walk::Unknown && may_wait {
-                self.code.want();
+                member.code.want();
                 return false;
             }
             pcs.extend(more);
@@ -200,50 +293,53 @@ impl Target {
         }
         journal.handler_times.extend(record.handler_ns.map(|ns| (record.frames.len(), ns)));
         if record.flags & flags::UNBOUNDED != 0 {
-            self.code.unbounded.push((tid, sp));
+            member.code.unbounded.push((tid, sp));
         }
-        let thread = self.threads.number(tid, self.id, journal);
+        member.is_active = true;
+        let thread = member.threads.number(tid, member.id, journal);
         let parts = self.memory.parts();
+        let module_map = parts.processes.get(member.index as usize).map(|entry| &entry.module_map);
         let locations: Vec<u32> = pcs
             .iter()
-            .map(|&pc| self.code.location(pc, time_ns, parts, modules, journal))
+            .map(|&pc| member.code.location(pc, time_ns, parts.slots, module_map, modules, journal))
             .collect();
+        let is_waiting = record.flags & flags::WAITING != 0;
         let stack = journal.stack(kind, &locations);
-        journal.sample(thread, stack, Weight { time_ns, ns: weight_ns, ticks: 1 });
+        journal.sample(thread, stack, Weight { time_ns, ns: weight_ns, ticks: 1, is_waiting });
         if blocked_ns > 0 {
             let stack = journal.stack(StackKind::Blocked, &[]);
-            journal.sample(thread, stack, Weight { time_ns, ns: blocked_ns, ticks: 0 });
+            let weight = Weight { time_ns, ns: blocked_ns, ticks: 0, is_waiting: false };
+            journal.sample(thread, stack, weight);
         }
         true
     }
 
-    /// No thread has used more CPU time than has passed since the process began, nor later than
-    /// now.
-    fn is_plausible(&self, header: &Header) -> bool {
-        const SLACK_NS: u64 = 1_000_000_000;
-        let now = system::monotonic_ns();
-        let passed = now.saturating_sub(self.started_ns) + SLACK_NS;
-        let most = passed.saturating_mul(self.memory.lanes() as u64);
-        let weight = header.weight_ns.saturating_add(header.blocked_ns);
-        weight <= most && header.time_ns <= now + SLACK_NS
+    fn do_seldom(&mut self, journal: &mut Journal) {
+        self.members.iter_mut().for_each(|member| member.do_seldom(journal));
+        self.losses.check_balances(&self.memory);
+        self.look_for_losses(journal);
+        self.free_lanes_of_the_dead();
     }
 
-    fn do_seldom(&mut self, journal: &mut Journal) {
-        self.threads.rename(self.id, journal);
-        self.losses.check_balances(&self.memory);
-        self.losses.look(&self.memory, &mut self.threads, self.id, journal);
-        journal.events.push(Event::ProcessCpu { process: self.id, cpu_ns: self.cpu_ns });
-        if system::shares_our_pid_namespace(self.pid) {
-            self.free_lanes_of_the_dead();
+    fn look_for_losses(&mut self, journal: &mut Journal) {
+        for (tid, pid, ns) in self.losses.look(&self.memory) {
+            let of_its_process = self.members.iter().position(|member| member.own_pid == pid);
+            let Some(member) = self.members.get_mut(of_its_process.unwrap_or(0)) else { continue };
+            let thread = member.threads.number(tid, member.id, journal);
+            let stack = journal.stack(StackKind::Lost, &[]);
+            let time_ns = system::monotonic_ns();
+            journal.sample(thread, stack, Weight { time_ns, ns, ticks: 0, is_waiting: false });
         }
     }
 
-    /// A thread that was killed inside of its handler, which only exec can do, leaves its lane
-    /// claimed.
+    /// A thread that was killed inside of its handler leaves its lane claimed.
     fn free_lanes_of_the_dead(&self) {
-        for lane in self.memory.parts().lanes {
+        if !self.members.iter().all(Member::is_in_our_namespace) {
+            return;
+        }
+        for lane in self.memory.lanes() {
             if let Some(tid) = lane.owner()
-                && fs::metadata(format!("/proc/{}/task/{tid}", self.pid)).is_err()
+                && std::fs::metadata(format!("/proc/{tid}")).is_err()
             {
                 lane.release_dead(tid);
             }
@@ -260,18 +356,64 @@ impl Target {
         }
         self.is_closing = true;
         self.retry_unfinished(modules, journal);
+        self.is_closing = false;
     }
 
-    /// The last look, after the process has ended, was told to stop, or has become another
-    /// program: then its maps are no longer what the records mean. Returns its CPU time, ns.
-    pub fn finish(mut self, modules: &mut Modules, journal: &mut Journal) -> u64 {
-        self.code.freeze();
-        self.drain(modules, journal);
-        self.wait_for_tables(modules, journal);
-        self.losses.look(&self.memory, &mut self.threads, self.id, journal);
-        journal.events.push(Event::ProcessCpu { process: self.id, cpu_ns: self.cpu_ns });
-        self.losses.report(journal);
-        self.cpu_ns
+    /// A process has become another program: its maps are no longer what its records mean. Returns
+    /// the CPU time that it has used until then, ns, and what of it was used as this program.
+    pub fn leave(
+        &mut self,
+        pid: u32,
+        modules: &mut Modules,
+        journal: &mut Journal,
+    ) -> Option<(u64, u64)> {
+        let member = self.members.iter_mut().find(|member| member.pid == pid)?;
+        member.freeze();
+        let (index, before_ns) = (member.index, member.cpu_before_ns);
+        self.take_records(modules, journal);
+        let as_this_ns = self.finish_member(index, modules, journal);
+        Some((before_ns + as_this_ns, as_this_ns))
+    }
+
+    /// The last look at a process that has ended, or has become another program. Returns its CPU
+    /// time, ns.
+    fn finish_member(&mut self, index: u32, modules: &mut Modules, journal: &mut Journal) -> u64 {
+        let Some(place) = self.members.iter().position(|member| member.index == index) else {
+            return 0;
+        };
+        self.members[place].freeze();
+        if !self.unfinished.is_empty() {
+            self.wait_for_tables(modules, journal);
+        }
+        self.look_for_losses(journal);
+        let parts = self.memory.parts();
+        let member = self.members.remove(place);
+        let entry = parts.processes.get(index as usize);
+        let cpu_ns = member.finish(entry, journal);
+        if let Some(entry) = entry {
+            let pid = entry.pid();
+            entry.free();
+            self.reclaim_slots(pid);
+        }
+        if self.members.is_empty() {
+            self.losses.report(journal);
+        }
+        cpu_ns
+    }
+
+    fn reclaim_slots(&self, pid: Option<u32>) {
+        let slots = self.memory.parts().slots;
+        let used = self.memory.used_slots().into_iter().flatten();
+        used.filter_map(|index| slots.get(index))
+            .for_each(|slot| pid.into_iter().for_each(|pid| slot.reclaim_of(pid)));
+    }
+
+    /// The last look at all processes.
+    pub fn finish(&mut self, modules: &mut Modules, journal: &mut Journal) {
+        let indices: Vec<u32> = self.members.iter().map(|member| member.index).collect();
+        for index in indices {
+            self.finish_member(index, modules, journal);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Accounting {
     pub unbalanced_ticks: u64,
     /// Records that the collector could not make sense of.
     pub bad_records: u64,
+    pub limits: Limits,
 }
 
 impl Accounting {
@@ -25,6 +26,19 @@ impl Accounting {
     pub fn total_ns(&self) -> u64 {
         self.recorded_ns + self.lost_ns + self.blocked_ns + self.unsampled_ns
     }
+}
+
+/// What the system did not let the agents do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Timers that could not be made, as RLIMIT_SIGPENDING was used up.
+    pub timer_failures: u64,
+    /// Perf events that could not be opened: timers stood in.
+    pub perf_failures: u64,
+    /// Perf events that do not count what the kernel does.
+    pub without_kernel: u64,
+    /// Children of fork that were too many to be sampled.
+    pub unentered_forks: u64,
 }
 
 /// A way in which a recording is less than it should be.

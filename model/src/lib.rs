@@ -8,10 +8,10 @@ mod module;
 mod profile;
 mod symbols;
 
-pub use accounting::{Accounting, Shortfall};
+pub use accounting::{Accounting, Limits, Shortfall};
 pub use module::{BuildId, Location, LocationId, Module, ModuleId};
 pub use profile::{
-    Clock, Meta, Process, ProcessId, Profile, Sample, Stack, StackId, StackKind, Stop, Thread,
-    ThreadId,
+    Clock, Gap, Life, Meta, Process, ProcessId, Profile, Sample, Stack, StackId, StackKind, Stop,
+    Thread, ThreadId,
 };
 pub use symbols::{Frame, Symbols};

@@ -21,6 +21,10 @@ pub enum Clock {
     Thread,
     /// CPU time of the whole process (`setitimer(ITIMER_PROF)`).
     Process,
+    /// CPU time of each thread, by a perf event.
+    Perf,
+    /// Wall time of each thread, whether it runs or waits.
+    Wall,
 }
 
 /// What was recorded, where and how.
@@ -52,10 +56,43 @@ pub struct Meta {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     pub pid: u32,
+    /// Pid of the process that has made it, where known.
+    pub parent: Option<u32>,
     /// File name of the executable.
     pub name: String,
     /// CPU time that the kernel charged to it, nanoseconds, where known.
     pub cpu_ns: Option<u64>,
+    /// When it was there.
+    pub life: Life,
+    /// Why it was not sampled, if it was not.
+    pub gap: Option<Gap>,
+}
+
+/// From when to when a process or a thread was there, nanoseconds since the start of the recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    pub start_ns: u64,
+    /// `None`: it was there at the end of the recording, or nobody saw it go.
+    pub end_ns: Option<u64>,
+}
+
+/// Why the agent was not in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gap {
+    /// It has no dynamic loader.
+    StaticallyLinked,
+    /// It is for another processor or word size.
+    OtherArchitecture,
+    /// It gains privileges (set-user-ID, file capabilities), and the loader ignores LD_PRELOAD.
+    SetUserId,
+    /// It was started with an environment of its own.
+    Environment,
+    /// It was made by a bare system call and has not executed a program since.
+    BareFork,
+    /// It was not asked for.
+    NotWanted,
+    /// It ended before the agent was ready, or nobody knows why.
+    Unknown,
 }
 
 /// One thread.
@@ -65,6 +102,8 @@ pub struct Thread {
     pub tid: u32,
     /// As in `/proc/PID/task/TID/comm`.
     pub name: String,
+    /// When it was there.
+    pub life: Life,
 }
 
 /// Why a walk ended.
@@ -123,6 +162,8 @@ pub struct Sample {
     pub weight_ns: u64,
     /// Signals delivered for it: 1 for a walked stack, 0 for time without a stack of its own.
     pub ticks: u32,
+    /// The thread did not run, it waited in a system call. Only with [`Clock::Wall`].
+    pub is_waiting: bool,
 }
 
 /// A recording, resolved to modules and relative addresses.

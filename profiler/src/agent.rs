@@ -1,42 +1,57 @@
-//! The state of the agent: made once by the constructor, read-only for handlers.
+//! The state of the agent: made once by the constructor, and again by a child of fork while it
+//! has one thread. Handlers read it; what they change in it is atomic.
 #![allow(unsafe_code, reason = "a static that is written once, before anybody may read it")]
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicBool, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
 use sigspy_wire::control::Clock;
+use sigspy_wire::lane::Lane;
 use sigspy_wire::layout::{LANES_PER_CPU, Parts};
+use sigspy_wire::module_map::ModuleMap;
+use sigspy_wire::process::Process;
 use sigspy_wire::slot::SLOTS;
 
 use crate::disposition::Disposition;
+use crate::environment::Environment;
+use crate::stacks::Stacks;
+use crate::sys;
+use crate::sys::timer::timer_start;
+use crate::tick::perf::PerfClock;
 use crate::tick::process::ProcessClock;
 use crate::tick::thread::ThreadClock;
+use crate::tick::wall::WallClock;
 use crate::tick::{Cookies, TickSource, Times, first_delay_ns};
 use crate::vdso::MonotonicClock;
-
-/// Bytes of a lane's private stack, without its guard page.
-pub const LANE_STACK: usize = 64 << 10;
-/// From one lane's stack to the next: the guard page lies below each.
-pub const LANE_STRIDE: usize = LANE_STACK + 4096;
 
 /// What handlers need to know.
 pub struct Agent {
     pub shared: Parts<'static>,
     /// Unwind tables.
     pub arena: &'static [u8],
-    /// Start of the private stacks, one a lane, [`LANE_STRIDE`] apart.
-    pub lane_stacks: *mut u8,
+    /// What handlers run on.
+    pub stacks: Stacks,
     pub clock: Clock,
     pub cookies: Cookies,
     pub period_ns: u64,
     pub kernel_tick_ns: u64,
-    pub pid: u32,
+    /// The process that this state is about: in a child of fork that has not made it its own,
+    /// another one.
+    pub pid: AtomicU32,
+    /// Index of that process in the shared table.
+    pub process: AtomicU32,
+    /// Descriptors of perf events get numbers from here on.
+    pub high_descriptors: usize,
+    /// What a program needs in its environment to be profiled.
+    pub environment: Environment,
     pub monotonic: MonotonicClock,
     /// What the program wants done about its own SIGPROFs.
     pub program: Disposition,
+    /// Kernel id of the process-wide timer + 1, until it is started; 0: then, or there is none.
+    pub process_timer: AtomicU32,
     /// CPU time of the process up to which ticks of ITIMER_PROF have been weighed, ns.
     pub weighed_cpu_ns: AtomicU64,
     /// One bit for each slot that is or was in use; the handler looks here for dead threads.
@@ -52,16 +67,47 @@ pub struct Agent {
 impl Agent {
     /// Calls `arm` with the clock that ticks. Async-signal-safe if `arm` is.
     pub fn with_source<T>(&self, arm: impl FnOnce(&dyn TickSource) -> T) -> T {
+        let threads = ThreadClock { cookies: self.cookies };
         match self.clock {
-            Clock::Thread => arm(&ThreadClock { cookies: self.cookies }),
+            Clock::Thread => arm(&threads),
             Clock::Process => arm(&ProcessClock),
+            Clock::Perf => arm(&PerfClock {
+                threads,
+                control: self.shared.control,
+                lowest: self.high_descriptors,
+            }),
+            Clock::Wall => arm(&WallClock { threads }),
         }
     }
 
-    /// Whether threads are armed when they start, as no process-wide timer can find them. The
-    /// process clock has nothing to arm threads with. Async-signal-safe.
-    pub fn arms_at_thread_start(&self) -> bool {
-        self.clock == Clock::Thread && self.shared.control.arm_at_thread_start.load(Relaxed) != 0
+    /// Lets the process-wide timer tick, for threads that have none. Async-signal-safe.
+    pub fn start_process_timer(&self) {
+        let timer = self.process_timer.swap(0, Relaxed);
+        if let (Some(id), true) = (timer.checked_sub(1), self.clock != Clock::Wall) {
+            let times = self.times();
+            let _ = timer_start(id, times.first_ns, times.period_ns); // it exists
+        }
+    }
+
+    /// The process that this state is about. Async-signal-safe.
+    pub fn pid(&self) -> u32 {
+        self.pid.load(Relaxed)
+    }
+
+    /// The entry of this process in the shared table. Async-signal-safe.
+    pub fn process(&self) -> Option<&'static Process> {
+        self.shared.processes.get(self.process.load(Relaxed) as usize)
+    }
+
+    /// Where the code of this process is. Async-signal-safe.
+    pub fn module_map(&self) -> Option<&'static ModuleMap> {
+        Some(&self.process()?.module_map)
+    }
+
+    /// The lanes that there are; the collector adds more when they are needed. Async-signal-safe.
+    pub fn lanes(&self) -> &'static [Lane] {
+        let count = self.shared.control.lanes.load(Relaxed) as usize;
+        self.shared.lanes.get(..count).unwrap_or(self.shared.lanes)
     }
 
     /// A timer's times, the first one random. Async-signal-safe.
@@ -98,8 +144,8 @@ struct Once {
 }
 
 // SAFETY: `agent` is written once, by the constructor, before `ready` is stored with Release,
-// and only read after `ready` was loaded with Acquire. The raw pointer in it is an address that
-// handlers turn into stacks, each under the claim of its lane.
+// and only read after `ready` was loaded with Acquire. The raw pointer in `stacks` is an address
+// that handlers turn into stacks, each under its claim.
 unsafe impl Sync for Once {}
 
 static AGENT: Once = Once { ready: AtomicBool::new(false), agent: UnsafeCell::new(None) };
@@ -115,9 +161,8 @@ pub fn get() -> Option<&'static Agent> {
 
 /// The agent, for code that runs in the process it was made for: `None` also in a child of
 /// fork or vfork, which has no timers of ours.
-#[cfg(sigspy_agent)]
 pub fn of_this_process() -> Option<&'static Agent> {
-    get().filter(|agent| agent.pid == crate::sys::getpid())
+    get().filter(|agent| agent.pid() == sys::getpid())
 }
 
 /// Makes `agent` visible to handlers. Called once, by the constructor.

@@ -3,7 +3,7 @@
 //! Our handler is the one that the kernel knows. The program's own action is kept here: the
 //! interposed `sigaction` and `signal` set and report it, and signals that are not ours are
 //! dealt with accordingly, as if we were not there.
-#![allow(unsafe_code, reason = "calls the program's signal handler")]
+#![allow(unsafe_code, reason = "works on signal frames")]
 
 use core::sync::atomic::{
     AtomicU64, AtomicUsize,
@@ -11,10 +11,13 @@ use core::sync::atomic::{
 };
 
 use crate::arch;
-use crate::sys::{self, KernelAction, SIGPROF};
+use crate::sys;
+use crate::sys::signal::{
+    ALL_SIGNALS, KernelAction, SIGPROF, SIGPROF_BIT, send_signal, set_action, set_mask,
+};
 
-const SIG_DFL: usize = 0;
-const SIG_IGN: usize = 1;
+pub const SIG_DFL: usize = 0;
+pub const SIG_IGN: usize = 1;
 const SA_NODEFER: u64 = 0x4000_0000;
 const SA_RESETHAND: u64 = 0x8000_0000;
 
@@ -60,45 +63,51 @@ impl Disposition {
         self.current.store(next, Release);
     }
 
-    /// Does with a SIGPROF what the program wants. Async-signal-safe, as far as the program's
-    /// handler is.
+    /// What the program wants done about a SIGPROF of its own. Where that is to die, this does not
+    /// return. Async-signal-safe.
     ///
     /// # Safety
-    /// `info` and `context` are what the kernel passed to the handler that is now running.
-    pub unsafe fn deliver(&self, pid: u32, info: *const u8, context: *const u8) {
+    /// `context` is what the kernel passed to the handler that is now running.
+    pub unsafe fn wanted(&self, context: *const u8) -> Wanted {
         let action = self.get();
         match action.handler {
-            SIG_IGN => {}
-            SIG_DFL => die(pid),
+            SIG_IGN => Wanted::NOTHING,
+            SIG_DFL => {
+                die();
+                Wanted::NOTHING
+            }
             handler => {
                 if action.flags & SA_RESETHAND != 0 {
                     self.set(&KernelAction { handler: SIG_DFL, ..action });
                 }
                 // SAFETY: the caller passes the kernel's own context.
                 let interrupted = unsafe { arch::interrupted_mask(context) };
-                let own = if action.flags & SA_NODEFER != 0 { 0 } else { 1 << (SIGPROF - 1) };
-                sys::set_signal_mask(interrupted | action.mask | own);
-                // SAFETY: the program gave this address to sigaction as the handler of this
-                // signal; a handler without SA_SIGINFO ignores the other two arguments. The
-                // return from our handler restores the mask.
-                unsafe {
-                    let handler: extern "C" fn(i32, *const u8, *const u8) =
-                        core::mem::transmute(handler);
-                    handler(SIGPROF, info, context);
-                }
+                let own = if action.flags & SA_NODEFER != 0 { 0 } else { SIGPROF_BIT };
+                Wanted { handler, mask: interrupted | action.mask | own }
             }
         }
     }
 }
 
+/// A call of the program's handler, for the assembly entry, which passes on its own arguments (a
+/// handler without SA_SIGINFO ignores two of them). The return from it restores the mask.
+#[repr(C)]
+pub struct Wanted {
+    /// Its address; 0: no call is wanted.
+    handler: usize,
+    /// The signals to be blocked meanwhile.
+    mask: u64,
+}
+
+impl Wanted {
+    pub const NOTHING: Self = Self { handler: 0, mask: 0 };
+}
+
 /// The default action of SIGPROF: the process ends, by this signal.
-fn die(pid: u32) {
-    let default = KernelAction::default();
-    // In a child of fork the number is another one than that of the agent.
-    let pid = if pid == sys::getpid() { pid } else { sys::getpid() };
-    if sys::set_action(SIGPROF, Some(&default)).is_ok() {
-        sys::send_signal(pid, sys::gettid(), SIGPROF);
-        sys::set_signal_mask(!(1 << (SIGPROF - 1)));
+fn die() {
+    if set_action(SIGPROF, Some(&KernelAction::default())).is_ok() {
+        send_signal(sys::getpid(), sys::gettid(), SIGPROF);
+        set_mask(!SIGPROF_BIT);
     }
 }
 
@@ -107,13 +116,30 @@ pub fn install_handler() -> Result<KernelAction, sys::Errno> {
     const SA_SIGINFO: u64 = 4;
     const SA_ONSTACK: u64 = 0x0800_0000;
     const SA_RESTART: u64 = 0x1000_0000;
-    sys::set_action(
+    set_action(
         SIGPROF,
         Some(&KernelAction {
-            handler: arch::sigprof_entry as *const () as usize,
+            handler: our_handler(),
             flags: SA_SIGINFO | SA_ONSTACK | SA_RESTART,
-            mask: sys::ALL_SIGNALS,
+            mask: ALL_SIGNALS,
             ..KernelAction::default()
         }),
     )
+}
+
+/// The handler that the kernel knows.
+pub fn our_handler() -> usize {
+    arch::sigprof_entry as *const () as usize
+}
+
+/// Puts our handler in front again, if somebody has set another by a raw system call, as some
+/// language runtimes do; theirs is the program's from then on.
+pub fn check(agent: &crate::agent::Agent) {
+    let Ok(action) = set_action(SIGPROF, None) else { return };
+    if action.handler != our_handler()
+        && let Ok(theirs) = install_handler()
+        && theirs.handler != our_handler()
+    {
+        agent.program.set(&theirs);
+    }
 }

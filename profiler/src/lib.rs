@@ -10,6 +10,7 @@
 //! `--cfg sigspy_agent`, which adds the constructor and the exported symbols. As a plain
 //! library (for tests and benchmarks) it has neither.
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(sigspy_agent), allow(dead_code, reason = "the shared object uses it"))]
 
 #[cfg(target_arch = "x86_64")]
 #[path = "arch/x86_64.rs"]
@@ -20,23 +21,25 @@ mod disposition;
 mod elf;
 #[cfg(sigspy_agent)]
 mod entry;
-#[cfg(sigspy_agent)]
-mod exec;
+mod environment;
 mod handler;
+mod held_back;
 #[cfg(sigspy_agent)]
 mod interpose;
 #[cfg(any(sigspy_agent, test))]
 mod loader;
 mod modules;
+#[cfg(sigspy_agent)]
+mod preload;
 mod session;
 mod siginfo;
-mod stack;
+mod stack_memory;
+mod stacks;
 mod sys;
-#[cfg(sigspy_agent)]
-mod thread_start;
 mod threads;
 pub mod tick;
+mod toggle;
 mod vdso;
 
-pub use session::{Start, start};
+pub use session::{Collector, Start, start};
 pub use sys::Errno;

@@ -61,6 +61,63 @@ pub unsafe fn find_behind(mut images: *const LinkMap, name: &CStr, own: usize) -
     None
 }
 
+/// The function `name` in the first image that has it.
+///
+/// # Safety
+/// As for [`find_behind`].
+pub unsafe fn find(mut images: *const LinkMap, name: &CStr) -> Option<usize> {
+    // SAFETY: the caller passes the list, which ends with a null pointer.
+    while let Some(image) = unsafe { images.as_ref() } {
+        images = image.next;
+        // SAFETY: images in the list are loaded.
+        let symbols = unsafe { Symbols::read(image.bias, image.dynamic) };
+        if let Some(found) = symbols.and_then(|symbols| symbols.find(name)) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// The file of the image that lies nearest below `address`: that of the agent, for one in it.
+///
+/// # Safety
+/// As for [`find_behind`].
+pub unsafe fn file_of(images: *const LinkMap, address: usize) -> Option<&'static CStr> {
+    let mut nearest: Option<&LinkMap> = None;
+    // SAFETY: the caller passes the list, which ends with a null pointer; names are C strings, and
+    // that of an image that is never unloaded stays.
+    unsafe {
+        let mut next = images;
+        while let Some(image) = next.as_ref() {
+            next = image.next;
+            let is_nearer = nearest.is_none_or(|nearest| nearest.bias < image.bias);
+            if image.bias <= address && is_nearer {
+                nearest = Some(image);
+            }
+        }
+        nearest.map(|image| CStr::from_ptr(image.name))
+    }
+}
+
+/// Whether an image of that name, up to its version, is loaded.
+///
+/// # Safety
+/// As for [`find_behind`].
+pub unsafe fn is_loaded(mut images: *const LinkMap, name: &[u8]) -> bool {
+    // SAFETY: as for `file_of`.
+    unsafe {
+        while let Some(image) = images.as_ref() {
+            images = image.next;
+            let path = CStr::from_ptr(image.name).to_bytes();
+            let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+            if file.starts_with(name) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,17 +136,8 @@ mod tests {
     }
 
     fn find(name: &CStr) -> Option<usize> {
-        let mut images = images();
         // SAFETY: the tests load nothing.
-        while let Some(image) = unsafe { images.as_ref() } {
-            // SAFETY: as above.
-            let symbols = unsafe { Symbols::read(image.bias, image.dynamic) };
-            if let Some(found) = symbols.and_then(|symbols| symbols.find(name)) {
-                return Some(found);
-            }
-            images = image.next;
-        }
-        None
+        unsafe { super::find(images(), name) }
     }
 
     #[test]

@@ -14,10 +14,31 @@ pub struct SigInfo {
     pub cookie: u64,
 }
 
+impl SigInfo {
+    /// With [`SI_USER`]: whether it names no process. Only a signal that has lost its siginfo on
+    /// the way does that, or one from outside of a namespace of processes.
+    pub fn is_from_nobody(&self) -> bool {
+        self.timer == 0 && self.overruns == 0
+    }
+
+    /// With [`SI_DESCRIPTOR`]: which one. It lies where other signals have their value.
+    pub fn descriptor(&self) -> i32 {
+        self.cookie as i32
+    }
+}
+
+/// Sent by `kill`.
+pub const SI_USER: i32 = 0;
+/// Sent by `sigqueue`.
+pub const SI_QUEUE: i32 = -1;
 /// Sent by a POSIX timer.
 pub const SI_TIMER: i32 = -2;
 /// Sent by the kernel: `setitimer`.
 pub const SI_KERNEL: i32 = 0x80;
+/// Sent to a thread: `tgkill`.
+pub const SI_TKILL: i32 = -6;
+/// Sent by a descriptor, such as that of a perf event (POLL_IN to POLL_HUP).
+pub const SI_DESCRIPTOR: core::ops::RangeInclusive<i32> = 1..=6;
 
 impl SigInfo {
     /// Async-signal-safe.

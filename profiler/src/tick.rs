@@ -1,26 +1,67 @@
 //! Ticks: where they come from, and how one is told from the other signals of the same number.
 
+pub(crate) mod perf;
 pub(crate) mod process;
 pub(crate) mod thread;
+pub(crate) mod wall;
 
+use sigspy_wire::control::Clock;
 use sigspy_wire::slot::SLOTS;
 
-use crate::siginfo::{SI_KERNEL, SI_TIMER, SigInfo};
-use crate::sys::Errno;
+use crate::siginfo::{SI_DESCRIPTOR, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_USER, SigInfo};
+use crate::sys::{self, Errno, timer::timer_delete};
 
 /// A clock that can interrupt the program. Each clock is one file below this one.
 pub(crate) trait TickSource {
-    /// Arms the timer that stands for all threads without a timer of their own.
-    fn set_process_cpu_profiler(&self, times: Times) -> Result<(), Errno>;
-    /// Arms a timer for the calling thread alone, which has the slot `index`. Returns the
-    /// kernel's id for it. On error the thread has no timer, and the process timer stands in.
-    /// Async-signal-safe.
+    /// Arms the timer that stands for all threads without a timer of their own, or makes one that
+    /// is ready to be started for them, and returns the kernel's id for it.
+    fn set_process_cpu_profiler(&self, times: Times) -> Result<Option<u32>, Errno>;
+    /// Arms a timer for the calling thread alone, which has the slot `index`. On error the thread
+    /// has no timer, and the process timer stands in. Async-signal-safe.
     fn set_thread_cpu_profiler(
         &self,
         tid: u32,
         index: usize,
         times: Times,
-    ) -> Result<Option<u32>, Errno>;
+    ) -> Result<Option<Ticker>, Errno>;
+}
+
+/// What ticks for one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ticker {
+    /// A POSIX timer, by the kernel's id.
+    Timer(u32),
+    /// A perf event, by its descriptor.
+    PerfEvent(i32),
+}
+
+impl Ticker {
+    const IS_EVENT: u32 = 1 << 30;
+
+    /// As in [`Slot::timer`](sigspy_wire::slot::Slot::timer).
+    pub fn to_word(self) -> u32 {
+        match self {
+            Self::Timer(id) => (id & !Self::IS_EVENT).wrapping_add(1),
+            Self::PerfEvent(descriptor) => (descriptor as u32 | Self::IS_EVENT).wrapping_add(1),
+        }
+    }
+
+    /// The inverse of [`Ticker::to_word`].
+    pub fn from_word(word: u32) -> Option<Self> {
+        let number = word.checked_sub(1)?;
+        Some(match number & Self::IS_EVENT {
+            0 => Self::Timer(number),
+            _ => Self::PerfEvent((number & !Self::IS_EVENT) as i32),
+        })
+    }
+
+    /// No more ticks. Async-signal-safe.
+    pub fn disarm(self) {
+        match self {
+            Self::Timer(id) => timer_delete(id),
+            Self::PerfEvent(descriptor) => sys::close(descriptor),
+        }
+    }
 }
 
 /// When a timer expires, in CPU time from now on.
@@ -72,7 +113,8 @@ pub struct Cookies {
 
 const INDEX_BITS: u32 = 16;
 const PROCESS_INDEX: u64 = (1 << INDEX_BITS) - 1;
-const _: () = assert!((SLOTS as u64) < PROCESS_INDEX);
+const KNOCK_INDEX: u64 = PROCESS_INDEX - 1;
+const _: () = assert!((SLOTS as u64) < KNOCK_INDEX);
 
 impl Cookies {
     pub const fn new(random: u64) -> Self {
@@ -82,6 +124,11 @@ impl Cookies {
     /// For the timer of the thread with the slot `index`.
     pub fn thread(self, index: usize) -> u64 {
         self.secret | index as u64
+    }
+
+    /// For a knock of the collector.
+    pub fn knock(self) -> u64 {
+        self.secret | KNOCK_INDEX
     }
 
     /// For the process-wide timer.
@@ -99,16 +146,36 @@ pub enum Origin {
     ProcessTimer,
     /// `setitimer(ITIMER_PROF)`, which we armed.
     ProcessItimer,
+    /// A perf event, if it is the one of the thread that has been interrupted.
+    PerfEvent,
+    /// The collector, who has found a thread without a timer. No tick.
+    Knock,
     /// Anybody else.
     Program,
 }
 
 /// Tells our ticks from the program's own signals and from forged ones: `kill`, `sigqueue`,
-/// timers of the program, another profiler. `itimer_is_ours`: ITIMER_PROF is, as there is only
-/// one and its signal carries no cookie. Async-signal-safe.
-pub fn valid_sigprof(info: &SigInfo, cookies: Cookies, itimer_is_ours: bool) -> Origin {
+/// timers of the program, another profiler. ITIMER_PROF is ours with the process clock, as there
+/// is only one and its signal carries no cookie. `own`: what ticks for the interrupted thread.
+/// `has_knocked`: the collector ever did; where the kernel had no memory for the queue of signals,
+/// its knock has lost what it said, and looks like this. Async-signal-safe.
+pub fn valid_sigprof(
+    info: &SigInfo,
+    cookies: Cookies,
+    clock: Clock,
+    has_knocked: bool,
+    own: impl FnOnce() -> Option<Ticker>,
+) -> Origin {
     match info.code {
-        SI_KERNEL if itimer_is_ours => Origin::ProcessItimer,
+        SI_KERNEL if clock == Clock::Process => Origin::ProcessItimer,
+        code if clock == Clock::Perf
+            && SI_DESCRIPTOR.contains(&code)
+            && own() == Some(Ticker::PerfEvent(info.descriptor())) =>
+        {
+            Origin::PerfEvent
+        }
+        SI_QUEUE if info.cookie == cookies.knock() => Origin::Knock,
+        SI_USER if has_knocked && info.is_from_nobody() => Origin::Knock,
         SI_TIMER if info.cookie == cookies.process() => Origin::ProcessTimer,
         SI_TIMER if info.cookie & !PROCESS_INDEX == cookies.secret => {
             Origin::ThreadTimer { index: (info.cookie & PROCESS_INDEX) as usize }
@@ -128,13 +195,13 @@ pub enum Delivery {
 }
 
 /// Decides what one SIGPROF means. A thread with its own timer also receives ticks of the
-/// process-wide timer; counting both would charge it twice. `slot_timer` is the timer of the
-/// thread's slot, if it has one: a tick of a timer that was replaced meanwhile is no sample.
-/// Async-signal-safe.
-pub fn judge_sigprof(origin: Origin, timer: u32, slot_timer: Option<u32>) -> Delivery {
-    match (origin, slot_timer) {
-        (Origin::Program, _) => Delivery::NotOurs,
-        (Origin::ThreadTimer { .. }, own) if own == Some(timer) => Delivery::Sample,
+/// process-wide timer; counting both would charge it twice. `own` is what ticks for the thread of
+/// the slot: a tick of a timer that was replaced meanwhile is no sample. Async-signal-safe.
+pub fn judge_sigprof(origin: Origin, timer: u32, own: Option<Ticker>) -> Delivery {
+    match (origin, own) {
+        (Origin::Program | Origin::Knock, _) => Delivery::NotOurs,
+        (Origin::PerfEvent, _) => Delivery::Sample,
+        (Origin::ThreadTimer { .. }, own) if own == Some(Ticker::Timer(timer)) => Delivery::Sample,
         (Origin::ThreadTimer { .. }, _) => Delivery::Duplicate,
         (Origin::ProcessTimer | Origin::ProcessItimer, None) => Delivery::Sample,
         (Origin::ProcessTimer | Origin::ProcessItimer, Some(_)) => Delivery::Duplicate,
@@ -144,12 +211,11 @@ pub fn judge_sigprof(origin: Origin, timer: u32, slot_timer: Option<u32>) -> Del
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::siginfo::SI_TKILL;
 
     const COOKIES: Cookies = Cookies::new(0x1234_5678_9abc);
-    const SI_USER: i32 = 0;
-    const SI_QUEUE: i32 = -1;
-    const SI_TKILL: i32 = -6;
     const POLL_IN: i32 = 1;
+    const OWN_EVENT: i32 = 900;
 
     fn info(code: i32, cookie: u64) -> SigInfo {
         SigInfo { code, timer: 3, overruns: 0, cookie }
@@ -160,40 +226,69 @@ mod tests {
         let (thread, process) = (COOKIES.thread(5), COOKIES.process());
         let other = Cookies::new(0x9999).thread(5);
         let cases = [
-            (info(SI_TIMER, thread), false, Origin::ThreadTimer { index: 5 }),
-            (info(SI_TIMER, thread), true, Origin::ThreadTimer { index: 5 }),
-            (info(SI_TIMER, process), false, Origin::ProcessTimer),
-            (info(SI_TIMER, other), false, Origin::Program),
-            (info(SI_TIMER, 0), true, Origin::Program),
-            (info(SI_KERNEL, 0), true, Origin::ProcessItimer),
-            (info(SI_KERNEL, 0), false, Origin::Program),
-            (info(SI_KERNEL, thread), false, Origin::Program),
-            (info(SI_USER, thread), true, Origin::Program),
-            (info(SI_QUEUE, thread), true, Origin::Program),
-            (info(SI_QUEUE, process), true, Origin::Program),
-            (info(SI_TKILL, process), true, Origin::Program),
-            (info(POLL_IN, thread), true, Origin::Program),
+            (info(SI_TIMER, thread), Clock::Thread, Origin::ThreadTimer { index: 5 }),
+            (info(SI_TIMER, thread), Clock::Process, Origin::ThreadTimer { index: 5 }),
+            (info(SI_TIMER, process), Clock::Thread, Origin::ProcessTimer),
+            (info(SI_TIMER, other), Clock::Thread, Origin::Program),
+            (info(SI_TIMER, 0), Clock::Process, Origin::Program),
+            (info(SI_KERNEL, 0), Clock::Process, Origin::ProcessItimer),
+            (info(SI_KERNEL, 0), Clock::Thread, Origin::Program),
+            (info(SI_KERNEL, thread), Clock::Wall, Origin::Program),
+            (info(SI_USER, thread), Clock::Process, Origin::Program),
+            (info(SI_QUEUE, thread), Clock::Process, Origin::Program),
+            (info(SI_QUEUE, process), Clock::Perf, Origin::Program),
+            (info(SI_TKILL, process), Clock::Process, Origin::Program),
+            (info(POLL_IN, OWN_EVENT as u64), Clock::Perf, Origin::PerfEvent),
+            (info(POLL_IN, OWN_EVENT as u64), Clock::Thread, Origin::Program),
+            (info(POLL_IN, OWN_EVENT as u64 + 1), Clock::Perf, Origin::Program),
+            (info(SI_USER, OWN_EVENT as u64), Clock::Perf, Origin::Program),
+            (info(SI_QUEUE, COOKIES.knock()), Clock::Thread, Origin::Knock),
+            (info(SI_USER, COOKIES.knock()), Clock::Thread, Origin::Program),
+            (info(SI_USER, 0), Clock::Thread, Origin::Program),
         ];
-        for (info, itimer_is_ours, expected) in cases {
-            assert_eq!(valid_sigprof(&info, COOKIES, itimer_is_ours), expected, "{info:?}");
+        let own = || Some(Ticker::PerfEvent(OWN_EVENT));
+        for (info, clock, expected) in cases {
+            let origin = valid_sigprof(&info, COOKIES, clock, false, own);
+            assert_eq!(origin, expected, "{info:?} with {clock:?}");
         }
+    }
+
+    #[test]
+    fn a_knock_that_has_lost_its_cookie_is_one_only_if_there_was_one() {
+        let lost = SigInfo { timer: 0, ..info(SI_USER, 0) };
+        let origin = |info, knocked| valid_sigprof(&info, COOKIES, Clock::Thread, knocked, || None);
+        assert_eq!(origin(lost, true), Origin::Knock);
+        assert_eq!(origin(lost, false), Origin::Program);
+        let somebody = SigInfo { timer: 4711, ..lost };
+        assert_eq!(origin(somebody, true), Origin::Program);
+    }
+
+    #[test]
+    fn what_ticks_survives_the_trip_through_a_word() {
+        for ticker in [Ticker::Timer(0), Ticker::Timer(77), Ticker::PerfEvent(0)] {
+            assert_eq!(Ticker::from_word(ticker.to_word()), Some(ticker));
+        }
+        assert_eq!(Ticker::from_word(0), None);
     }
 
     #[test]
     fn each_tick_is_a_sample_once_or_the_programs_own() {
         let thread = Origin::ThreadTimer { index: 5 };
         let cases = [
-            (thread, Some(3), Delivery::Sample),
-            (thread, Some(4), Delivery::Duplicate),
+            (thread, Some(Ticker::Timer(3)), Delivery::Sample),
+            (thread, Some(Ticker::Timer(4)), Delivery::Duplicate),
+            (thread, Some(Ticker::PerfEvent(3)), Delivery::Duplicate),
             (thread, None, Delivery::Duplicate),
+            (Origin::PerfEvent, Some(Ticker::PerfEvent(7)), Delivery::Sample),
             (Origin::ProcessTimer, None, Delivery::Sample),
-            (Origin::ProcessTimer, Some(3), Delivery::Duplicate),
+            (Origin::ProcessTimer, Some(Ticker::Timer(3)), Delivery::Duplicate),
+            (Origin::ProcessTimer, Some(Ticker::PerfEvent(7)), Delivery::Duplicate),
             (Origin::ProcessItimer, None, Delivery::Sample),
             (Origin::Program, None, Delivery::NotOurs),
-            (Origin::Program, Some(3), Delivery::NotOurs),
+            (Origin::Program, Some(Ticker::Timer(3)), Delivery::NotOurs),
         ];
-        for (origin, slot_timer, expected) in cases {
-            assert_eq!(judge_sigprof(origin, 3, slot_timer), expected, "{origin:?} {slot_timer:?}");
+        for (origin, own, expected) in cases {
+            assert_eq!(judge_sigprof(origin, 3, own), expected, "{origin:?} {own:?}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Profiles with known answers, for tests.
 
 use sigspy_model::{
-    Accounting, Clock, Frame, Location, LocationId, Meta, Process, ProcessId, Profile, Sample,
-    Stack, StackId, StackKind, Stop, Symbols, Thread, ThreadId,
+    Accounting, Clock, Frame, Life, Location, LocationId, Meta, Process, ProcessId, Profile,
+    Sample, Stack, StackId, StackKind, Stop, Symbols, Thread, ThreadId,
 };
 
 /// Puts a profile together. It starts with one process, `app` (1), and its thread `app` (1).
@@ -37,11 +37,19 @@ impl Builder {
     pub fn thread(&mut self, process: &str, pid: u32, name: &str, tid: u32) -> &mut Self {
         let processes = &mut self.profile.processes;
         let index = processes.iter().position(|known| known.pid == pid).unwrap_or_else(|| {
-            processes.push(Process { pid, name: process.to_owned(), cpu_ns: None });
+            processes.push(Process {
+                pid,
+                parent: None,
+                name: process.to_owned(),
+                cpu_ns: None,
+                life: Life::default(),
+                gap: None,
+            });
             processes.len() - 1
         });
         let process = ProcessId(index as u32);
-        self.profile.threads.push(Thread { process, tid, name: name.to_owned() });
+        let (name, life) = (name.to_owned(), Life::default());
+        self.profile.threads.push(Thread { process, tid, name, life });
         self
     }
 
@@ -104,7 +112,9 @@ impl Builder {
         let id = StackId(self.profile.stacks.len() as u32);
         self.profile.stacks.push(stack);
         let time_ns = u64::from(id.0);
-        self.profile.samples.push(Sample { time_ns, thread, stack: id, weight_ns, ticks });
+        let (stack, is_waiting) = (id, false);
+        let sample = Sample { time_ns, thread, stack, weight_ns, ticks, is_waiting };
+        self.profile.samples.push(sample);
         self
     }
 }

@@ -6,6 +6,7 @@
 //! thread                when asked for: name-pid/tid
 //! [incomplete: reason]  when the stack is not whole
 //! frames                root first, inlined functions expanded
+//! [waiting]             when the thread did not run
 //! ```
 //! Time without a stack has one frame in place of the last two: `[lost]`, `[SIGPROF blocked]` or
 //! `[unsampled]`.
@@ -20,6 +21,8 @@ use crate::names::{NameId, Names};
 pub const LOST: &str = "[lost]";
 pub const BLOCKED: &str = "[SIGPROF blocked]";
 pub const UNSAMPLED: &str = "[unsampled]";
+/// Last frame of a thread that does not run.
+pub const WAITING: &str = "[waiting]";
 pub const STACKLESS: [&str; 3] = [LOST, BLOCKED, UNSAMPLED];
 
 /// First frames of stacks that are not whole.
@@ -122,6 +125,7 @@ impl<'a> Frames<'a> {
             if stack.locations.is_empty() {
                 path.push(self.names.unknown());
             }
+            path.extend(sample.is_waiting.then(|| self.names.id(WAITING)));
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use sigspy_model::{Clock, Profile, Sample, Shortfall, StackKind};
+use crate::text::processes::gaps;
+use sigspy_model::{Clock, Limits, Profile, Sample, Shortfall, StackKind};
 
 /// What a profile covers and what it misses. `Display` is one line without its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,10 @@ pub struct Quality {
     pub unbalanced_ticks: u64,
     /// Records that made no sense.
     pub bad_records: u64,
+    /// What the system did not let us do.
+    pub limits: Limits,
+    /// Programs that were not sampled, and why, in one phrase.
+    pub gaps: Option<String>,
     pub shortfalls: Vec<Shortfall>,
 }
 
@@ -48,7 +53,10 @@ pub fn quality(profile: &Profile) -> Quality {
     let samples = || profile.samples.iter();
     let threads: HashSet<u32> = samples().map(|sample| sample.thread.0).collect();
     Quality {
-        cpu_ns: accounting.cpu_ns.unwrap_or(accounting.total_ns()),
+        cpu_ns: match profile.meta.clock {
+            Clock::Wall => accounting.total_ns(),
+            _ => accounting.cpu_ns.unwrap_or(accounting.total_ns()),
+        },
         total_ns: accounting.total_ns(),
         samples: samples().filter(walked).count() as u64,
         recorded_ns: samples().filter(walked).map(weight).sum(),
@@ -62,6 +70,8 @@ pub fn quality(profile: &Profile) -> Quality {
         processes: profile.processes.len(),
         unbalanced_ticks: accounting.unbalanced_ticks,
         bad_records: accounting.bad_records,
+        limits: accounting.limits,
+        gaps: gaps(profile),
         shortfalls: profile.shortfalls.clone(),
     }
 }
@@ -76,6 +86,28 @@ impl Quality {
         if self.recorded_ns == 0 { 1.0 } else { self.whole_ns as f64 / self.recorded_ns as f64 }
     }
 
+    /// What the clock can tell and what it cannot, in one sentence.
+    pub fn clock_note(&self) -> &'static str {
+        match self.clock {
+            Clock::Thread => {
+                "clock: CPU timers of threads; the kernel looks at them at its own tick, so work in \
+                 step with that tick is seen too often or not at all (--clock perf is not)"
+            }
+            Clock::Process => {
+                "clock: ITIMER_PROF of the process; it charges whichever thread runs when it expires"
+            }
+            Clock::Perf if self.limits.without_kernel > 0 => {
+                "clock: perf events of threads, blind in the kernel: its time is charged to what \
+                 the program does next"
+            }
+            Clock::Perf => "clock: perf events of threads, in the program and in the kernel",
+            Clock::Wall => {
+                "clock: wall time of threads, running or waiting; it may interrupt system calls \
+                 (EINTR)"
+            }
+        }
+    }
+
     /// The part of the total that `part_ns` is; 0 of nothing.
     pub fn share(&self, part_ns: u64) -> f64 {
         share(part_ns, self.total_ns)
@@ -85,7 +117,8 @@ impl Quality {
 impl fmt::Display for Quality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part_ns| percent(self.share(part_ns));
-        write!(f, "{} s CPU, ", seconds(self.cpu_ns))?;
+        let what = if self.clock == Clock::Wall { "wall time of threads" } else { "CPU" };
+        write!(f, "{} s {what}, ", seconds(self.cpu_ns))?;
         write!(f, "{}, ", plural(self.samples as usize, "sample", "samples"))?;
         write!(f, "{} whole stacks, ", percent(self.whole_share()))?;
         write!(f, "{} lost, {} blocked, ", part(self.lost_ns), part(self.blocked_ns))?;
@@ -93,6 +126,8 @@ impl fmt::Display for Quality {
         let clock = match self.clock {
             Clock::Thread => "thread clocks",
             Clock::Process => "process clock",
+            Clock::Perf => "perf clocks",
+            Clock::Wall => "wall clocks",
         };
         write!(f, "{clock} at {}, ", rate(self.period_ns))?;
         write!(f, "{}, ", plural(self.threads, "thread", "threads"))?;

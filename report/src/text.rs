@@ -1,7 +1,8 @@
-//! A profile for the terminal: functions, a call tree, threads.
+//! A profile for the terminal: functions, a call tree, threads, processes.
 
 mod call_tree;
 mod functions;
+pub(crate) mod processes;
 mod table;
 mod threads;
 
@@ -32,7 +33,7 @@ impl Default for TextOptions {
 
 /// Writes the quality of a profile in one line, its warnings, the functions with the most CPU
 /// time (self and total, with 95 % confidence intervals), a call tree, and, if there are several,
-/// the threads. Plain text in UTF-8. Fails when the writer does.
+/// the threads and processes. Plain text in UTF-8. Fails when the writer does.
 pub fn text(
     profile: &Profile,
     symbols: &Symbols,
@@ -45,6 +46,7 @@ pub fn text(
     for warning in quality.warnings() {
         writeln!(out, "note: {warning}")?;
     }
+    writeln!(out, "{}", quality.clock_note())?;
     if quality.samples == 0 {
         writeln!(out, "\nNo sample has a stack, so there is nothing to show.")?;
     } else {
@@ -54,6 +56,7 @@ pub fn text(
         call_tree::write(&paths, options, &mut out)?;
         threads::write(profile, options, &mut out)?;
     }
+    processes::write(profile, options, &mut out)?;
     Ok(out.flush()?)
 }
 

@@ -26,6 +26,11 @@ impl Quality {
             self.too_much_blocked(),
             self.too_much_unsampled(),
             self.biased_clock(),
+            self.unseen(),
+            self.without_timers(),
+            self.without_events(),
+            self.blind_events(),
+            self.forks(),
         ];
         let faults = [self.unbalanced(), self.bad_records()];
         let shortfalls = self.shortfalls.iter().map(shortfall);
@@ -92,6 +97,51 @@ impl Quality {
              expires, so shares of threads are less exact; prefer the clocks of threads where they \
              are to be had"
                 .to_owned()
+        })
+    }
+
+    fn unseen(&self) -> Option<String> {
+        let gaps = self.gaps.as_ref()?;
+        Some(format!("{gaps}; `sigspy report` lists them, and their time is [unsampled]"))
+    }
+
+    fn without_timers(&self) -> Option<String> {
+        let timers = plural(self.limits.timer_failures as usize, "timer", "timers");
+        (self.limits.timer_failures > 0).then(|| {
+            format!(
+                "{timers} could not be created, as RLIMIT_SIGPENDING is used up, and the clock of \
+                 the whole process stood in; raise it with `ulimit -i` for exact shares of threads"
+            )
+        })
+    }
+
+    fn without_events(&self) -> Option<String> {
+        let events = plural(self.limits.perf_failures as usize, "perf event", "perf events");
+        (self.limits.perf_failures > 0).then(|| {
+            format!(
+                "{events} could not be opened, and timers stood in; see \
+                 /proc/sys/kernel/perf_event_paranoid, RLIMIT_NOFILE and seccomp, or use --clock \
+                 thread"
+            )
+        })
+    }
+
+    fn blind_events(&self) -> Option<String> {
+        (self.limits.without_kernel > 0).then(|| {
+            "perf events may not see the kernel here, so the time of system calls is charged to \
+             what the program does next; set /proc/sys/kernel/perf_event_paranoid to 1, or use \
+             --clock thread"
+                .to_owned()
+        })
+    }
+
+    fn forks(&self) -> Option<String> {
+        let children = plural(self.limits.unentered_forks as usize, "child", "children");
+        (self.limits.unentered_forks > 0).then(|| {
+            format!(
+                "{children} of fork could not be sampled, as too many of one family lived at the \
+                 same time; their time is [unsampled]"
+            )
         })
     }
 

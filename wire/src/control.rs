@@ -14,10 +14,14 @@ use crate::slot::Counts;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Clock {
-    /// One CPU-time timer a thread, and one of the process for threads without.
+    /// A timer on the CPU time of each thread, and one of the process if there are none left.
     Thread = 0,
     /// `setitimer(ITIMER_PROF)`.
     Process = 1,
+    /// A perf event on the task clock of each thread, or a timer where the kernel refuses that.
+    Perf = 2,
+    /// A timer on the wall clock for each thread, whether it runs or waits.
+    Wall = 3,
 }
 
 impl Clock {
@@ -26,6 +30,8 @@ impl Clock {
         match number {
             0 => Some(Self::Thread),
             1 => Some(Self::Process),
+            2 => Some(Self::Perf),
+            3 => Some(Self::Wall),
             _ => None,
         }
     }
@@ -37,6 +43,8 @@ pub mod state {
     pub const RUNNING: u32 = 1;
     /// Take no more samples: each handler deletes the timer that called it.
     pub const DRAINING: u32 = 2;
+    /// Take no samples for now. Timers go on, and nobody counts what they say.
+    pub const PAUSED: u32 = 3;
 }
 
 /// How far the agent got, in [`Control::agent`].
@@ -54,7 +62,8 @@ pub mod agent {
 pub struct Control {
     /// Number of lanes behind the slots.
     pub lanes: AtomicU32,
-    /// A [`Clock`] as number.
+    /// A [`Clock`] as number; the agent changes it to that of the process if it may have no
+    /// other.
     pub clock: AtomicU32,
     /// CPU time between two ticks, ns.
     pub period_ns: AtomicU64,
@@ -62,20 +71,45 @@ pub struct Control {
     pub kernel_tick_ns: AtomicU64,
     /// Not zero: each record ends with the time its handler took ([`crate::record::flags::TIMED`]).
     pub timed: AtomicU32,
-    /// Not zero: there is no process-wide timer, and each thread is armed when it starts.
-    pub arm_at_thread_start: AtomicU32,
-    /// See [`state`].
+    /// Not zero: children of fork are profiled.
+    pub follow_forks: AtomicU32,
+    /// Not zero: programs that are executed with an environment of their own get back what they
+    /// need to load the agent.
+    pub restore_environment: AtomicU32,
+    /// The number of the signal with which the program can be told to pause and to go on; 0:
+    /// there is none.
+    pub toggle_signal: AtomicU32,
+    /// See [`state`]. Written by the collector, and by the agent when the signal comes that
+    /// toggles it.
     pub state: AtomicU32,
     /// See [`agent`].
     pub agent: AtomicU32,
     /// Why the agent failed.
     pub errno: AtomicU32,
+    /// What a SIGPROF carries by which the collector tells a thread to arm itself.
+    pub knock_cookie: AtomicU64,
+    /// How often the collector has knocked.
+    pub knocks: AtomicU64,
     /// Ticks of threads that found no slot.
     pub unslotted: Counts,
     /// Timers that could not be created (RLIMIT_SIGPENDING); the process-wide tick stands in.
     pub timer_failures: AtomicU64,
+    /// Perf events that could not be opened; a timer stands in.
+    pub perf_failures: AtomicU64,
+    /// Perf events that do not see the kernel, as it did not let them.
+    pub without_kernel: AtomicU64,
+    /// Children of fork that have entered themselves into the table of processes.
+    pub forks: AtomicU64,
+    /// Those for which there was no room in it.
+    pub unentered_forks: AtomicU64,
     /// SIGPROFs that were not ours and went to the program.
     pub foreign: AtomicU64,
+    /// What has to be in the environment of a program so that it loads the agent and finds the
+    /// collector: `LD_PRELOAD=...` and `SIGSPY_SESSION=...`, each ended by NUL.
+    pub environment: [AtomicU64; ENVIRONMENT_WORDS],
 }
+
+/// Words of [`Control::environment`].
+pub const ENVIRONMENT_WORDS: usize = 128;
 
 const _: () = assert!(size_of::<Control>() == 4096);

@@ -1,12 +1,14 @@
 //! Where things are in the shared memory of one process.
 //!
 //! ```text
-//! Control | ModuleMap | Slot x SLOTS | Lane x lanes
+//! Control | Process x PROCESSES | Slot x SLOTS | Lane x lanes
 //! ```
-//! The memory is a memfd, sealed against shrinking and growing. Control, module map and lanes
-//! are allocated beforehand; the slots are sparse, as most processes use a handful of them.
+//! The memory is a memfd, sealed against shrinking and growing. The control page, the first
+//! process and the lanes are allocated beforehand; the rest is sparse, as most processes have a
+//! handful of threads and children.
 
-use crate::{control::Control, lane::Lane, module_map::ModuleMap, slot::SLOTS, slot::Slot};
+use crate::process::{PROCESSES, Process};
+use crate::{control::Control, lane::Lane, slot::SLOTS, slot::Slot};
 
 const PAGE: usize = 4096;
 
@@ -14,10 +16,12 @@ const fn round_up(length: usize) -> usize {
     length.next_multiple_of(PAGE)
 }
 
-/// Offset of the [`ModuleMap`].
-pub const MODULE_MAP: usize = size_of::<Control>();
+/// Offset of the first [`Process`].
+pub const PROCESS_TABLE: usize = size_of::<Control>();
+/// Offset behind the first [`Process`].
+pub const MORE_PROCESSES: usize = PROCESS_TABLE + size_of::<Process>();
 /// Offset of the first [`Slot`].
-pub const SLOT_TABLE: usize = MODULE_MAP + round_up(size_of::<ModuleMap>());
+pub const SLOT_TABLE: usize = PROCESS_TABLE + PROCESSES * size_of::<Process>();
 /// Offset of the first [`Lane`].
 pub const LANES: usize = SLOT_TABLE + SLOTS * size_of::<Slot>();
 
@@ -29,9 +33,14 @@ pub const MAX_LANES: usize = 256;
 pub const LANES_PER_CPU: usize = 8;
 const FEWEST_LANES: usize = 32;
 
+/// Offset of a lane, or behind the last one.
+pub const fn lane(index: usize) -> usize {
+    LANES + index * size_of::<Lane>()
+}
+
 /// Length of the memory of a process with so many lanes, bytes.
 pub const fn length(lanes: usize) -> usize {
-    LANES + round_up(lanes * size_of::<Lane>())
+    round_up(lane(lanes))
 }
 
 /// Lanes for a machine with so many CPUs.
@@ -43,7 +52,7 @@ pub fn lanes_for(cpus: usize) -> usize {
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
     pub control: &'a Control,
-    pub module_map: &'a ModuleMap,
+    pub processes: &'a [Process],
     pub slots: &'a [Slot],
     pub lanes: &'a [Lane],
 }
@@ -61,7 +70,7 @@ impl Parts<'_> {
         unsafe {
             Self {
                 control: &*base.cast(),
-                module_map: &*base.add(MODULE_MAP).cast(),
+                processes: core::slice::from_raw_parts(base.add(PROCESS_TABLE).cast(), PROCESSES),
                 slots: core::slice::from_raw_parts(base.add(SLOT_TABLE).cast(), SLOTS),
                 lanes: core::slice::from_raw_parts(base.add(LANES).cast(), lanes),
             }
@@ -69,5 +78,5 @@ impl Parts<'_> {
     }
 }
 
-const _: () = assert!(MODULE_MAP.is_multiple_of(PAGE));
+const _: () = assert!(PROCESS_TABLE.is_multiple_of(PAGE) && MORE_PROCESSES.is_multiple_of(PAGE));
 const _: () = assert!(SLOT_TABLE.is_multiple_of(PAGE) && LANES.is_multiple_of(PAGE));

@@ -13,11 +13,12 @@ pub mod handshake;
 pub mod lane;
 pub mod layout;
 pub mod module_map;
+pub mod process;
 pub mod record;
 pub mod slot;
 
 /// Changes with every change of a layout or of a meaning in this crate.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 #[cfg(not(loom))]
 mod atomic {

@@ -91,6 +91,28 @@ pub struct ModuleMap {
     lists: [List; 2],
 }
 
+impl Default for ModuleMap {
+    fn default() -> Self {
+        let list = || List {
+            count: 0.into(),
+            reserved: [const { AtomicU32::new(0) }; 15],
+            entries: [const {
+                SharedEntry {
+                    start: AtomicU64::new(0),
+                    end: AtomicU64::new(0),
+                    bias: AtomicU64::new(0),
+                    table: AtomicU64::new(0),
+                }
+            }; MAX_MODULES],
+        };
+        Self {
+            generation: 0.into(),
+            reserved: [const { AtomicU64::new(0) }; 7],
+            lists: [list(), list()],
+        }
+    }
+}
+
 impl ModuleMap {
     /// The valid list and its generation. Async-signal-safe.
     pub fn current(&self) -> (u64, &List) {
@@ -106,7 +128,8 @@ impl ModuleMap {
     }
 
     /// Makes `entries` (sorted by address, not overlapping) the valid list; those beyond
-    /// [`MAX_MODULES`] are left out. One caller at a time: the collector.
+    /// [`MAX_MODULES`] are left out. One caller at a time: the collector, once the process is
+    /// there.
     pub fn publish<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
         let generation = self.generation.load(Relaxed);
         let next = self.list(generation.wrapping_add(1));
@@ -116,6 +139,19 @@ impl ModuleMap {
             count += 1;
         }
         next.count.store(count, Relaxed);
+        self.generation.store(generation.wrapping_add(1), Release);
+    }
+
+    /// Takes over the valid list of another map: that of the parent, in a child of fork.
+    /// Async-signal-safe.
+    pub fn copy_from(&self, other: &Self) {
+        let (_, from) = other.current();
+        let generation = self.generation.load(Relaxed);
+        let next = self.list(generation.wrapping_add(1));
+        for (to, from) in next.entries.iter().zip(from.entries()) {
+            to.store(&from.load());
+        }
+        next.count.store(from.entries().len() as u32, Relaxed);
         self.generation.store(generation.wrapping_add(1), Release);
     }
 
@@ -132,23 +168,7 @@ mod tests {
     use std::{boxed::Box, vec::Vec};
 
     fn new_map() -> Box<ModuleMap> {
-        let list = || List {
-            count: 0.into(),
-            reserved: [const { AtomicU32::new(0) }; 15],
-            entries: [const {
-                SharedEntry {
-                    start: AtomicU64::new(0),
-                    end: AtomicU64::new(0),
-                    bias: AtomicU64::new(0),
-                    table: AtomicU64::new(0),
-                }
-            }; MAX_MODULES],
-        };
-        Box::new(ModuleMap {
-            generation: 0.into(),
-            reserved: [const { AtomicU64::new(0) }; 7],
-            lists: [list(), list()],
-        })
+        Box::default()
     }
 
     fn entry(start: u64) -> Entry {

@@ -3,7 +3,7 @@
 //! ```text
 //! word 0   length in words | stop << 16 | flags << 24 | MAGIC << 48
 //! word 1   CLOCK_MONOTONIC, ns
-//! word 2   tid | overruns << 32
+//! word 2   tid | index of the process << 32
 //! word 3   weight of the stack, ns of CPU time
 //! word 4   time for which SIGPROF had been blocked, ns of CPU time
 //! word 5   stack pointer of the interrupted instruction
@@ -11,6 +11,14 @@
 //!   ..     with flags::UNFINISHED: the frame at which the walk ended, as STATE_WORDS words, then
 //!          the stack from its stack pointer up, then the number of words of that stack
 //! last     with flags::TIMED: how long the handler took, ns
+//! ```
+//! With flags::EXEC the record is no sample: a process is about to become another program, or
+//! could not become it ([`Exec`]).
+//! ```text
+//! word 3   CPU time that the process has used, ns; 0: it is not one of this memory
+//! word 4   its pid
+//! word 5   see exec
+//! word 6.. path of the program, without NUL, padded with zeros
 //! ```
 //! A walk is unfinished where it came into a module that the agent has no table for yet. The
 //! collector, who will have it, goes on with the copy of the stack.
@@ -38,21 +46,36 @@ pub const STALE: u8 = 0xff;
 pub mod flags {
     /// The stack's bounds were not known: the collector should publish them.
     pub const UNBOUNDED: u8 = 1;
-    /// From the process-wide timer.
-    pub const PROCESS_TICK: u8 = 2;
     /// The last word is the handler's own time.
     pub const TIMED: u8 = 4;
     /// The frames are followed by a state and a stack.
     pub const UNFINISHED: u8 = 8;
+    /// The thread was not running: it waited in a system call.
+    pub const WAITING: u8 = 16;
+    /// Not a sample, but an [`Exec`](super::Exec).
+    pub const EXEC: u8 = 32;
 }
+
+/// Bits in word 5 of an [`Exec`].
+pub mod exec {
+    /// Its environment will make it load the agent.
+    pub const HAS_AGENT: u64 = 1;
+    /// It has failed: the process goes on as what it was.
+    pub const FAILED: u64 = 2;
+}
+
+/// Words of a path at most.
+pub const MAX_PATH_WORDS: usize = 64;
+/// Longest record about exec.
+pub const MAX_EXEC_WORDS: usize = HEADER_WORDS + MAX_PATH_WORDS;
 
 /// Everything about a sample but its frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     pub time_ns: u64,
     pub tid: u32,
-    /// Expiries beyond the one that was delivered.
-    pub overruns: u32,
+    /// Index of its process.
+    pub process: u32,
     pub weight_ns: u64,
     pub blocked_ns: u64,
     pub sp: u64,
@@ -61,7 +84,7 @@ pub struct Header {
 impl Header {
     /// Words 1 to 5. Async-signal-safe.
     pub fn words(&self) -> [u64; HEADER_WORDS - 1] {
-        let ids = u64::from(self.tid) | u64::from(self.overruns) << 32;
+        let ids = u64::from(self.tid) | u64::from(self.process) << 32;
         [self.time_ns, ids, self.weight_ns, self.blocked_ns, self.sp]
     }
 }
@@ -83,6 +106,40 @@ pub struct Record<'a> {
     pub unfinished: Option<Unfinished<'a>>,
     /// With [`flags::TIMED`].
     pub handler_ns: Option<u64>,
+}
+
+/// A process that becomes another program, or has failed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exec<'a> {
+    pub time_ns: u64,
+    pub pid: u32,
+    /// `None`: the process is not one of this memory, but a child without an entry.
+    pub cpu_ns: Option<u64>,
+    pub has_agent: bool,
+    pub failed: bool,
+    path: &'a [u64],
+}
+
+impl Exec<'_> {
+    /// The bytes of the path, followed by zeros.
+    pub fn path(&self) -> impl Iterator<Item = u8> {
+        self.path.iter().flat_map(|word| word.to_le_bytes()).take_while(|&byte| byte != 0)
+    }
+}
+
+impl Record<'_> {
+    /// What it says, if it is no sample.
+    pub fn exec(&self) -> Option<Exec<'_>> {
+        let Header { time_ns, weight_ns, blocked_ns, sp, .. } = self.header;
+        (self.flags & flags::EXEC != 0).then_some(Exec {
+            time_ns,
+            pid: blocked_ns as u32,
+            cpu_ns: Some(weight_ns).filter(|&ns| ns != 0),
+            has_agent: sp & exec::HAS_AGENT != 0,
+            failed: sp & exec::FAILED != 0,
+            path: self.frames.get(..self.frames.len().min(MAX_PATH_WORDS)).unwrap_or_default(),
+        })
+    }
 }
 
 /// Where a walk ended for now.
@@ -114,14 +171,8 @@ pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
         let (known, rest) = split_unfinished(frames)?;
         (frames, unfinished) = (known, Some(rest));
     }
-    let header = Header {
-        time_ns,
-        tid: ids as u32,
-        overruns: (ids >> 32) as u32,
-        weight_ns,
-        blocked_ns,
-        sp,
-    };
+    let header =
+        Header { time_ns, tid: ids as u32, process: (ids >> 32) as u32, weight_ns, blocked_ns, sp };
     let stop = (first >> 16) as u8;
     Some((Record { header, stop, flags, frames, unfinished, handler_ns }, rest))
 }
@@ -164,9 +215,9 @@ mod tests {
             state: Option<[u64; STATE_WORDS]>,
             stack in proptest::collection::vec(any::<u64>(), 0..MAX_STACK_WORDS),
         ) {
-            let (tid, overruns) = ids;
+            let (tid, process) = ids;
             let (time_ns, weight_ns, blocked_ns, sp) = times;
-            let header = Header { time_ns, tid, overruns, weight_ns, blocked_ns, sp };
+            let header = Header { time_ns, tid, process, weight_ns, blocked_ns, sp };
             let unfinished = state.map(|state| Unfinished { state, stack: &stack });
             let flag = |is_set, flag| if is_set { flag } else { 0 };
             let flags = flag(timed.is_some(), flags::TIMED)
@@ -190,6 +241,19 @@ mod tests {
                 prop_assert!(record.frames.len() + rest.len() <= words.len());
             }
         }
+    }
+
+    #[test]
+    fn a_record_about_exec_has_a_path() {
+        let path = u64::from_le_bytes(*b"/bin/tru");
+        let sp = exec::HAS_AGENT | exec::FAILED;
+        let header = Header { time_ns: 9, blocked_ns: 7, sp, ..Header::default() };
+        let frames = &[path, u64::from(b'e')];
+        let flags = flags::EXEC;
+        let record = Record { header, stop: 0, flags, frames, unfinished: None, handler_ns: None };
+        let exec = record.exec().unwrap();
+        assert_eq!((exec.pid, exec.cpu_ns, exec.has_agent, exec.failed), (7, None, true, true));
+        assert_eq!(exec.path().collect::<Vec<_>>(), b"/bin/true");
     }
 
     #[test]

@@ -1,19 +1,20 @@
-//! One slot for each thread that a tick has found.
+//! One slot for each thread that is armed, or that a tick has found.
 //!
-//! The slots are an open-addressed table with the tid as key: a tick of the process-wide timer
-//! finds its thread's slot by tid, a tick of the thread's own timer by the index in its cookie.
+//! The slots are an open-addressed table with the tid as key: a thread that is armed finds its slot
+//! by that, a tick of the thread's own timer by the index in its cookie.
 //!
 //! Only the thread itself writes to its slot, in its handler with all signals blocked, so plain
 //! `Relaxed` loads and stores are enough. Two exceptions: `tid` is claimed by compare-exchange,
-//! and freed by whichever handler finds that its thread is gone (again by compare-exchange, so
-//! that one handler only deletes the timer); `stack` is written by the collector.
+//! and freed by whichever handler of the same process finds that its thread is gone, or by the
+//! collector when the process has ended (again by compare-exchange, so that only one deletes the
+//! timer); `stack` is written by the collector.
 //!
 //! Counts are never reset, also not when a slot changes hands: the collector works with
 //! differences, and the sum over all slots is the sum over all threads.
 
 use core::sync::atomic::{
-    AtomicI64, AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 /// How many slots there are: threads beyond that are counted, not sampled.
@@ -54,44 +55,55 @@ impl Counts {
 pub struct Slot {
     /// The owner; 0: free.
     pub tid: AtomicU32,
-    /// Kernel timer id + 1; 0: no timer of its own.
+    /// The process that the owner belongs to. A thread that gets the id of a dead one of another
+    /// process finds that process here, and knows that nothing else in the slot is about itself.
+    pub pid: AtomicU32,
+    /// What ticks for this thread alone, as the agent's number for it + 1; 0: nothing does.
     pub timer: AtomicU32,
-    /// How often the process-wide tick found this thread before it got its own timer.
-    pub found: AtomicU32,
     /// By how much earlier the first expiry of the thread's own timer should have been, ns, + 1;
     /// 0: it was not too late, or that is settled.
     pub lead: AtomicU32,
     /// Bounds of the stack this thread was seen on, packed by [`StackBounds`]; 0: unknown.
     pub stack: AtomicU64,
-    /// Weight that is still owed to (or, negative, by) this thread, ns; see the agent's threads.
-    pub debt_ns: AtomicI64,
-    /// CPU time of the thread up to which its ticks have been weighed, ns.
-    pub weighed_ns: AtomicU64,
+    /// At its last tick, the count of its perf event, or with the wall clock its CPU time; at first
+    /// its CPU time when it was armed, ns.
+    pub count_ns: AtomicU64,
     pub counts: Counts,
 }
 
 const _: () = assert!(size_of::<Slot>() == 128);
 
-/// The slot of `tid`, claimed if it has none. `None`: the table is full around its home.
-/// Async-signal-safe. Called by the thread itself, so that nobody else claims for this tid.
-pub fn find_or_claim(slots: &[Slot], tid: u32) -> Option<(usize, &Slot)> {
+/// The slot of thread `tid` of process `pid`, claimed if it has none. `None`: the table is full
+/// around its home. Async-signal-safe. Called by the thread itself, so that nobody else claims
+/// for this tid.
+pub fn find_or_claim(slots: &[Slot], pid: u32, tid: u32) -> Option<(usize, &Slot)> {
     let mut free = None;
     for index in probes(slots, tid) {
         let slot = slots.get(index)?;
         match slot.tid.load(Acquire) {
-            owner if owner == tid => return Some((index, slot)),
+            owner if owner == tid => {
+                if slot.pid.load(Relaxed) == pid {
+                    return Some((index, slot));
+                }
+                // The thread that had this id ended with its process.
+                if slot.begin_reclaim(tid) {
+                    slot.reset(pid);
+                    slot.tid.store(tid, Release);
+                    return Some((index, slot));
+                }
+            }
             0 if free.is_none() => free = Some((index, slot)),
             _ => {}
         }
     }
     // Another thread may take the free slot first; then look again, from that slot on.
     let (index, slot) = free?;
-    if slot.claim(tid) {
+    if slot.claim(pid, tid) {
         return Some((index, slot));
     }
     probes(slots, tid).find_map(|index| {
         let slot = slots.get(index)?;
-        slot.claim(tid).then_some((index, slot))
+        slot.claim(pid, tid).then_some((index, slot))
     })
 }
 
@@ -107,16 +119,21 @@ fn probes(slots: &[Slot], tid: u32) -> impl Iterator<Item = usize> {
 }
 
 impl Slot {
-    fn claim(&self, tid: u32) -> bool {
+    fn claim(&self, pid: u32, tid: u32) -> bool {
         if self.tid.compare_exchange(0, tid, AcqRel, Relaxed).is_err() {
             return false;
         }
-        self.found.store(0, Relaxed);
+        self.reset(pid);
+        true
+    }
+
+    /// Everything but the counts as for a thread that nobody has seen yet.
+    fn reset(&self, pid: u32) {
+        self.pid.store(pid, Relaxed);
+        self.timer.store(0, Relaxed);
         self.stack.store(0, Relaxed);
         self.lead.store(0, Relaxed);
-        self.debt_ns.store(0, Relaxed);
-        self.weighed_ns.store(0, Relaxed);
-        true
+        self.count_ns.store(0, Relaxed);
     }
 
     /// Takes the slot of a thread that is known to be gone. True for one caller only, who then
@@ -128,7 +145,20 @@ impl Slot {
     /// Ends what [`Slot::begin_reclaim`] began. Async-signal-safe.
     pub fn free(&self) {
         self.timer.store(0, Relaxed);
-        self.tid.store(0, core::sync::atomic::Ordering::Release);
+        self.tid.store(0, Release);
+    }
+
+    /// Frees the slot if it belongs to a process that has ended, and its timer with it.
+    pub fn reclaim_of(&self, dead_pid: u32) {
+        let Some(tid) = self.owner() else { return };
+        if self.pid.load(Relaxed) != dead_pid || !self.begin_reclaim(tid) {
+            return;
+        }
+        if self.pid.load(Relaxed) == dead_pid {
+            self.free();
+        } else {
+            self.tid.store(tid, Release); // a new thread with this id was faster
+        }
     }
 
     /// The thread that has this slot.
@@ -171,16 +201,17 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
+    const PID: u32 = 4000;
+
     fn empty(count: usize) -> Vec<Slot> {
         (0..count)
             .map(|_| Slot {
                 tid: 0.into(),
+                pid: 0.into(),
                 timer: 0.into(),
-                found: 0.into(),
                 lead: 0.into(),
                 stack: 0.into(),
-                debt_ns: 0.into(),
-                weighed_ns: 0.into(),
+                count_ns: 0.into(),
                 counts: Counts::default(),
             })
             .collect()
@@ -189,31 +220,41 @@ mod tests {
     #[test]
     fn a_thread_finds_its_slot_again() {
         let slots = empty(256);
-        let (first, _) = find_or_claim(&slots, 4711).unwrap();
-        let (other, _) = find_or_claim(&slots, 4711 + 256).unwrap();
+        let (first, _) = find_or_claim(&slots, PID, 4711).unwrap();
+        let (other, _) = find_or_claim(&slots, PID, 4711 + 256).unwrap();
         assert_ne!(first, other);
-        assert_eq!(find_or_claim(&slots, 4711).unwrap().0, first);
-        assert_eq!(find_or_claim(&slots, 4711 + 256).unwrap().0, other);
+        assert_eq!(find_or_claim(&slots, PID, 4711).unwrap().0, first);
+        assert_eq!(find_or_claim(&slots, PID, 4711 + 256).unwrap().0, other);
     }
 
     #[test]
     fn a_full_table_gives_no_slot() {
         let slots = empty(64);
         for tid in 1..=64 {
-            assert!(find_or_claim(&slots, tid).is_some());
+            assert!(find_or_claim(&slots, PID, tid).is_some());
         }
-        assert!(find_or_claim(&slots, 65).is_none());
+        assert!(find_or_claim(&slots, PID, 65).is_none());
     }
 
     #[test]
     fn a_dead_threads_slot_is_reclaimed_once_and_used_again() {
         let slots = empty(64);
-        let (index, slot) = find_or_claim(&slots, 7).unwrap();
+        let (index, slot) = find_or_claim(&slots, PID, 7).unwrap();
         assert!(slot.begin_reclaim(7));
         assert!(!slot.begin_reclaim(7));
         assert_eq!(slot.owner(), None);
         slot.free();
-        assert_eq!(find_or_claim(&slots, 64 + 7).unwrap().0, index);
+        assert_eq!(find_or_claim(&slots, PID, 64 + 7).unwrap().0, index);
+    }
+
+    #[test]
+    fn a_thread_inherits_nothing_from_one_of_another_process_with_its_id() {
+        let slots = empty(64);
+        let (index, slot) = find_or_claim(&slots, PID, 7).unwrap();
+        slot.timer.store(3, Relaxed);
+        let (again, slot) = find_or_claim(&slots, PID + 1, 7).unwrap();
+        assert_eq!((again, slot.timer.load(Relaxed)), (index, 0));
+        assert_eq!(slot.pid.load(Relaxed), PID + 1);
     }
 
     #[test]

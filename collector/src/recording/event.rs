@@ -5,7 +5,7 @@
 //! definitions that were in it and no others. A definition that comes again replaces the first.
 
 use serde::{Deserialize, Serialize};
-use sigspy_model::{Clock, Meta, StackKind, Stop};
+use sigspy_model::{Clock, Gap, Limits, Meta, StackKind, Stop};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,19 @@ pub enum Event {
     Process {
         id: u32,
         pid: u32,
+        /// 0: unknown.
+        parent: u32,
         name: String,
+        start_ns: u64,
+    },
+    ProcessEnd {
+        process: u32,
+        time_ns: u64,
+    },
+    /// The process is not sampled. `reason`: see [`gap_number`].
+    Gap {
+        process: u32,
+        reason: u8,
     },
     /// CPU time charged to the process so far, ns.
     ProcessCpu {
@@ -27,6 +39,11 @@ pub enum Event {
         process: u32,
         tid: u32,
         name: String,
+        start_ns: u64,
+    },
+    ThreadEnd {
+        thread: u32,
+        time_ns: u64,
     },
     /// `image`: for modules that are no file, compressed with the rest of the chunk.
     Module {
@@ -46,13 +63,20 @@ pub enum Event {
         kind: u8,
         locations: Vec<u32>,
     },
-    /// `time_ns`: since [`MetaEvent::started_monotonic_ns`].
+    /// `time_ns`: since [`MetaEvent::started_monotonic_ns`], as all times.
     Sample {
         time_ns: u64,
         thread: u32,
         stack: u32,
         weight_ns: u64,
         ticks: u32,
+        is_waiting: bool,
+    },
+    Limits {
+        timer_failures: u64,
+        perf_failures: u64,
+        without_kernel: u64,
+        unentered_forks: u64,
     },
     Defects {
         unbalanced_ticks: u64,
@@ -73,7 +97,8 @@ pub struct MetaEvent {
     pub started_unix_s: u64,
     pub started_monotonic_ns: u64,
     pub duration_ns: u64,
-    pub process_clock: bool,
+    /// See [`clock_number`].
+    pub clock: u8,
     pub period_ns: u64,
     pub exit_code: Option<i32>,
 }
@@ -88,12 +113,46 @@ impl From<MetaEvent> for Meta {
             git_revision: meta.git_revision,
             started_unix_s: meta.started_unix_s,
             duration_ns: meta.duration_ns,
-            clock: if meta.process_clock { Clock::Process } else { Clock::Thread },
+            clock: CLOCKS.get(meta.clock as usize).copied().unwrap_or(Clock::Thread),
             // A recorder writes no zero; whoever divides by a period shall not have to ask.
             period_ns: meta.period_ns.max(1),
             exit_code: meta.exit_code,
         }
     }
+}
+
+impl From<Limits> for Event {
+    fn from(limits: Limits) -> Self {
+        let Limits { timer_failures, perf_failures, without_kernel, unentered_forks } = limits;
+        Self::Limits { timer_failures, perf_failures, without_kernel, unentered_forks }
+    }
+}
+
+const CLOCKS: [Clock; 4] = [Clock::Thread, Clock::Process, Clock::Perf, Clock::Wall];
+
+/// A clock as a number in a file.
+pub fn clock_number(clock: Clock) -> u8 {
+    CLOCKS.iter().position(|&one| one == clock).unwrap_or(0) as u8
+}
+
+const GAPS: [Gap; 7] = [
+    Gap::StaticallyLinked,
+    Gap::OtherArchitecture,
+    Gap::SetUserId,
+    Gap::Environment,
+    Gap::BareFork,
+    Gap::NotWanted,
+    Gap::Unknown,
+];
+
+/// A reason as a number in a file.
+pub fn gap_number(gap: Gap) -> u8 {
+    GAPS.iter().position(|&one| one == gap).unwrap_or(GAPS.len() - 1) as u8
+}
+
+/// The inverse of [`gap_number`].
+pub fn gap_of(number: u8) -> Gap {
+    GAPS.get(number as usize).copied().unwrap_or(Gap::Unknown)
 }
 
 const STOPS: [Stop; 6] =
@@ -128,6 +187,9 @@ mod tests {
         let kinds = STOPS.map(StackKind::Walked).into_iter().chain(WITHOUT_FRAMES);
         for kind in kinds {
             assert_eq!(kind_of(kind_number(kind)), Some(kind));
+        }
+        for gap in GAPS {
+            assert_eq!(gap_of(gap_number(gap)), gap);
         }
         assert_eq!(kind_of(17), None);
         assert_eq!(kind_of(255), None);

@@ -8,12 +8,12 @@ use std::fs::File;
 use std::path::Path;
 
 use sigspy_model::{
-    Accounting, BuildId, Location, LocationId, Module, ModuleId, Process, ProcessId, Profile,
-    Sample, Shortfall, Stack, StackId, StackKind, Thread, ThreadId,
+    Accounting, BuildId, Clock, Life, Limits, Location, LocationId, Meta, Module, ModuleId,
+    Process, ProcessId, Profile, Sample, Shortfall, Stack, StackId, StackKind, Thread, ThreadId,
 };
 
 use super::chunk::{self, Chunks, FILE_HEADER, Kind};
-use super::event::{Event, MetaEvent, kind_of};
+use super::event::{Event, MetaEvent, gap_of, kind_of};
 use crate::Error;
 
 /// Reads the recording at `path`. A damaged one is read as far as it goes; the profile's
@@ -134,6 +134,7 @@ struct Builder {
     samples: Vec<Sample>,
     unbalanced_ticks: u64,
     bad_records: u64,
+    limits: Limits,
     shortfalls: Vec<Shortfall>,
 }
 
@@ -145,16 +146,29 @@ impl Builder {
     fn add(&mut self, event: Event) {
         match event {
             Event::Meta(meta) => self.meta = Some(meta),
-            Event::Process { id, pid, name } => {
-                self.processes.define(id, Process { pid, name, cpu_ns: None });
+            Event::Process { id, pid, parent, name, start_ns } => {
+                let parent = Some(parent).filter(|&pid| pid != 0);
+                let life = Life { start_ns, end_ns: None };
+                let process = Process { pid, parent, name, cpu_ns: None, life, gap: None };
+                self.processes.define(id, process);
+            }
+            Event::ProcessEnd { process, time_ns } => {
+                self.process_value(process).life.end_ns = Some(time_ns);
+            }
+            Event::Gap { process, reason } => {
+                self.process_value(process).gap = Some(gap_of(reason));
             }
             Event::ProcessCpu { process, cpu_ns } => {
-                let ProcessId(place) = self.process(process);
-                self.processes.values[place as usize].cpu_ns = Some(cpu_ns);
+                self.process_value(process).cpu_ns = Some(cpu_ns);
             }
-            Event::Thread { id, process, tid, name } => {
+            Event::Thread { id, process, tid, name, start_ns } => {
                 let process = self.process(process);
-                self.threads.define(id, Thread { process, tid, name });
+                let life = Life { start_ns, end_ns: None };
+                self.threads.define(id, Thread { process, tid, name, life });
+            }
+            Event::ThreadEnd { thread, time_ns } => {
+                let ThreadId(place) = self.thread(thread);
+                self.threads.values[place as usize].life.end_ns = Some(time_ns);
             }
             Event::Module { id, path, build_id, image } => {
                 self.modules.define(id, Module { path, build_id: build_id.map(BuildId), image });
@@ -165,14 +179,19 @@ impl Builder {
                 self.locations.define(id, Location { module, address });
             }
             Event::Stack { id, kind, locations } => self.add_stack(id, kind, &locations),
-            Event::Sample { time_ns, thread, stack, weight_ns, ticks } => {
+            Event::Sample { time_ns, thread, stack, weight_ns, ticks, is_waiting } => {
                 let (thread, stack) = (self.thread(thread), self.stack(stack));
-                self.samples.push(Sample { time_ns, thread, stack, weight_ns, ticks });
+                let sample = Sample { time_ns, thread, stack, weight_ns, ticks, is_waiting };
+                self.samples.push(sample);
                 self.last_ns = self.last_ns.max(time_ns);
             }
             Event::Defects { unbalanced_ticks, bad_records } => {
                 self.unbalanced_ticks = self.unbalanced_ticks.saturating_add(unbalanced_ticks);
                 self.bad_records = self.bad_records.saturating_add(bad_records);
+            }
+            Event::Limits { timer_failures, perf_failures, without_kernel, unentered_forks } => {
+                self.limits =
+                    Limits { timer_failures, perf_failures, without_kernel, unentered_forks };
             }
             Event::End => self.ended = true,
         }
@@ -187,8 +206,20 @@ impl Builder {
     }
 
     fn process(&mut self, id: u32) -> ProcessId {
-        let lost = || Process { pid: 0, name: UNKNOWN.into(), cpu_ns: None };
+        let lost = || Process {
+            pid: 0,
+            parent: None,
+            name: UNKNOWN.into(),
+            cpu_ns: None,
+            life: Life::default(),
+            gap: None,
+        };
         ProcessId(self.processes.place_or(id, lost))
+    }
+
+    fn process_value(&mut self, id: u32) -> &mut Process {
+        let ProcessId(place) = self.process(id);
+        &mut self.processes.values[place as usize]
     }
 
     fn thread(&mut self, id: u32) -> ThreadId {
@@ -196,7 +227,8 @@ impl Builder {
             return ThreadId(place);
         }
         let process = self.process(LOST_PROCESS);
-        ThreadId(self.threads.place_or(id, || Thread { process, tid: 0, name: UNKNOWN.into() }))
+        let lost = || Thread { process, tid: 0, name: UNKNOWN.into(), life: Life::default() };
+        ThreadId(self.threads.place_or(id, lost))
     }
 
     /// A stack whose definition is lost is lost itself; its weight is not.
@@ -215,7 +247,9 @@ impl Builder {
 
     fn finish(mut self, damaged: u64, cut: u64) -> Option<Profile> {
         let meta = self.meta.take()?;
-        self.add_unsampled_time();
+        if Meta::from(meta.clone()).clock != Clock::Wall {
+            self.add_unsampled_time();
+        }
         let bytes = damaged + self.unread_bytes + if self.ended { cut } else { 0 };
         if bytes > 0 {
             self.shortfalls.push(Shortfall::Damaged { bytes });
@@ -239,7 +273,9 @@ impl Builder {
         })
     }
 
-    /// CPU time of each process that no sample stands for, as one sample of its main thread.
+    /// CPU time of each process that no sample stands for, as one sample of its main thread. What
+    /// samples of other processes stand for too much is taken off: in the mean, the one makes up
+    /// for the other.
     fn add_unsampled_time(&mut self) {
         let mut sampled = vec![0u64; self.processes.values.len()];
         for sample in &self.samples {
@@ -247,25 +283,35 @@ impl Builder {
             let sum = &mut sampled[process as usize];
             *sum = sum.saturating_add(sample.weight_ns);
         }
-        for (place, sampled) in (0..).zip(sampled) {
-            let cpu_ns = self.processes.values[place as usize].cpu_ns.unwrap_or(0);
-            let weight_ns = cpu_ns.saturating_sub(sampled);
+        let known = |process: &Process| process.cpu_ns.unwrap_or(0);
+        let both = self.processes.values.iter().map(known).zip(sampled);
+        let missing: Vec<u64> =
+            both.clone().map(|(cpu, sampled)| cpu.saturating_sub(sampled)).collect();
+        let total = missing.iter().copied().fold(0u64, u64::saturating_add);
+        let surplus = both
+            .map(|(cpu, sampled)| if cpu == 0 { 0 } else { sampled.saturating_sub(cpu) })
+            .fold(0u64, u64::saturating_add);
+        let kept = total.saturating_sub(surplus);
+        for (place, missing) in (0..).zip(missing) {
+            let share = u128::from(missing) * u128::from(kept) / u128::from(total.max(1));
+            let weight_ns = share as u64;
             if weight_ns == 0 {
                 continue;
             }
             let thread = self.main_thread(ProcessId(place));
             let stack = self.frameless(StackKind::Unsampled);
             let time_ns = self.last_ns;
-            self.samples.push(Sample { time_ns, thread, stack, weight_ns, ticks: 0 });
+            let (ticks, is_waiting) = (0, false);
+            self.samples.push(Sample { time_ns, thread, stack, weight_ns, ticks, is_waiting });
         }
     }
 
     fn main_thread(&mut self, process: ProcessId) -> ThreadId {
-        let Process { pid, name, .. } = self.processes.values[process.0 as usize].clone();
+        let Process { pid, name, life, .. } = self.processes.values[process.0 as usize].clone();
         let is_main = |thread: &Thread| thread.process == process && thread.tid == pid;
         ThreadId(match self.threads.values.iter().position(is_main) {
             Some(place) => place as u32,
-            None => self.threads.push(Thread { process, tid: pid, name }),
+            None => self.threads.push(Thread { process, tid: pid, name, life }),
         })
     }
 
@@ -284,6 +330,7 @@ impl Builder {
             unsampled_ns: weight_of(|kind| kind == StackKind::Unsampled),
             unbalanced_ticks: self.unbalanced_ticks,
             bad_records: self.bad_records,
+            limits: self.limits,
         }
     }
 }

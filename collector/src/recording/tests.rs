@@ -19,15 +19,22 @@ fn meta() -> MetaEvent {
 fn sample(number: u32) -> Event {
     // Times without a pattern, so that the file is long enough to be cut in many places.
     let time_ns = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8;
-    Event::Sample { time_ns, thread: 0, stack: number % 100, weight_ns: WEIGHT_NS, ticks: 1 }
+    Event::Sample {
+        time_ns,
+        thread: 0,
+        stack: number % 100,
+        weight_ns: WEIGHT_NS,
+        ticks: 1,
+        is_waiting: false,
+    }
 }
 
 /// A recording of some 600 KB: one process, one thread, a hundred stacks.
 fn recording() -> Vec<u8> {
     let mut writer = Writer::start(Vec::new(), meta()).unwrap();
     let mut push = |event| writer.push(&event).unwrap();
-    push(Event::Process { id: 0, pid: 7, name: "app".into() });
-    push(Event::Thread { id: 0, process: 0, tid: 7, name: "app".into() });
+    push(Event::Process { id: 0, pid: 7, parent: 1, name: "app".into(), start_ns: 0 });
+    push(Event::Thread { id: 0, process: 0, tid: 7, name: "app".into(), start_ns: 0 });
     push(Event::Module { id: 0, path: "/app".into(), build_id: Some(vec![1; 20]), image: None });
     for id in 0..100 {
         push(Event::Location { id, module: Some(0), address: id.into() });
@@ -128,15 +135,22 @@ fn event() -> impl Strategy<Value = Event> {
     let id = 0..6u32;
     let kind = prop_oneof![0..8u8, 126..134u8, any::<u8>()];
     prop_oneof![
-        (id.clone(), any::<u32>()).prop_map(|(id, pid)| Event::Process {
+        (id.clone(), any::<u32>(), any::<u64>()).prop_map(|(id, pid, start_ns)| Event::Process {
             id,
             pid,
-            name: "p".into()
+            parent: pid / 2,
+            name: "p".into(),
+            start_ns
         }),
+        (id.clone(), any::<u64>())
+            .prop_map(|(process, time_ns)| Event::ProcessEnd { process, time_ns }),
+        (id.clone(), any::<u8>()).prop_map(|(process, reason)| Event::Gap { process, reason }),
+        (id.clone(), any::<u64>())
+            .prop_map(|(thread, time_ns)| Event::ThreadEnd { thread, time_ns }),
         (id.clone(), any::<u64>())
             .prop_map(|(process, cpu_ns)| Event::ProcessCpu { process, cpu_ns }),
         (id.clone(), id.clone(), any::<u32>()).prop_map(|(id, process, tid)| {
-            Event::Thread { id, process, tid, name: "t".into() }
+            Event::Thread { id, process, tid, name: "t".into(), start_ns: 0 }
         }),
         id.clone().prop_map(|id| {
             Event::Module { id, path: "/m".into(), build_id: None, image: None }
@@ -147,7 +161,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(id, kind, locations)| Event::Stack { id, kind, locations }),
         (any::<u64>(), id.clone(), id, any::<u64>(), any::<u32>()).prop_map(
             |(time_ns, thread, stack, weight_ns, ticks)| {
-                Event::Sample { time_ns, thread, stack, weight_ns, ticks }
+                Event::Sample { time_ns, thread, stack, weight_ns, ticks, is_waiting: ticks == 1 }
             }
         ),
         (any::<u64>(), any::<u64>()).prop_map(|(unbalanced_ticks, bad_records)| {

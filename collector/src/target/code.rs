@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use sigspy_wire::layout::Parts;
-use sigspy_wire::slot::{self, StackBounds};
+use sigspy_wire::module_map::ModuleMap;
+use sigspy_wire::slot::{self, Slot, StackBounds};
 
 use crate::address_space::{AddressSpace, Region};
 use crate::journal::Journal;
@@ -40,6 +40,17 @@ impl Code {
         }
     }
 
+    /// For a child of fork: all is where it was.
+    pub fn of_child(&self, pid: u32) -> Self {
+        let (space, read_at) = (self.space.clone(), Instant::now());
+        Self { space, read_at, is_wanted: false, pages: self.pages, ..Self::new(pid) }
+    }
+
+    /// Whether something is to be looked up.
+    pub fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
     /// Somebody has met an address that is in no known mapping.
     pub fn want(&mut self) {
         self.is_wanted = true;
@@ -56,20 +67,34 @@ impl Code {
     }
 
     /// Reads the maps again if something may have changed, not too often.
-    pub fn follow(&mut self, parts: Parts<'_>, modules: &mut Modules, journal: &mut Journal) {
+    pub fn follow(
+        &mut self,
+        slots: &[Slot],
+        module_map: &ModuleMap,
+        modules: &mut Modules,
+        journal: &mut Journal,
+    ) {
         if !self.may_read() {
             return;
         }
         let pages = system::address_space_pages(self.pid);
         if pages != self.pages || self.is_wanted || !self.unbounded.is_empty() {
             self.pages = pages;
-            self.read(parts, modules, journal);
+            self.read(slots, module_map, None, modules, journal);
         }
     }
 
-    pub fn read(&mut self, parts: Parts<'_>, modules: &mut Modules, journal: &mut Journal) {
+    /// Reads the maps. `since_ns`: when they have become what they are, where that is known.
+    pub fn read(
+        &mut self,
+        slots: &[Slot],
+        module_map: &ModuleMap,
+        since_ns: Option<u64>,
+        modules: &mut Modules,
+        journal: &mut Journal,
+    ) {
         let start = Instant::now();
-        let time_ns = system::monotonic_ns();
+        let time_ns = since_ns.unwrap_or_else(system::monotonic_ns);
         let Ok(mappings) = maps::read(self.pid) else { return };
         if mappings.is_empty() {
             return; // it has ended
@@ -81,26 +106,26 @@ impl Code {
         };
         let regions = mappings.iter().filter(|mapping| mapping.executable).map(region).collect();
         if self.space.update(time_ns, regions) {
-            self.publish_modules(parts, modules);
+            self.publish_modules(module_map, modules);
         }
-        self.publish_bounds(parts, &mappings);
+        self.publish_bounds(slots, &mappings);
         self.is_wanted = false;
         self.read_at = Instant::now();
         self.pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
     }
 
     /// Tells the agent what is where.
-    pub fn publish_modules(&self, parts: Parts<'_>, modules: &Modules) {
-        parts.module_map.publish(&self.space.entries(modules));
+    pub fn publish_modules(&self, module_map: &ModuleMap, modules: &Modules) {
+        module_map.publish(&self.space.entries(modules));
     }
 
     /// Tells threads between which addresses their stacks are.
-    fn publish_bounds(&mut self, parts: Parts<'_>, mappings: &[Mapping]) {
+    fn publish_bounds(&mut self, slots: &[Slot], mappings: &[Mapping]) {
         for (tid, sp) in self.unbounded.drain(..) {
             let mapping = maps::find(mappings, sp).filter(|mapping| mapping.readable);
             let bounds = |mapping: &Mapping| StackBounds { low: mapping.start, high: mapping.end };
             let packed = mapping.map(bounds).and_then(StackBounds::pack);
-            if let (Some(slot), Some(packed)) = (slot::find(parts.slots, tid), packed) {
+            if let (Some(slot), Some(packed)) = (slot::find(slots, tid), packed) {
                 slot.stack.store(packed, std::sync::atomic::Ordering::Relaxed);
             }
         }
@@ -111,7 +136,8 @@ impl Code {
         &mut self,
         pc: u64,
         time_ns: u64,
-        parts: Parts<'_>,
+        slots: &[Slot],
+        module_map: Option<&ModuleMap>,
         modules: &mut Modules,
         journal: &mut Journal,
     ) -> u32 {
@@ -121,8 +147,10 @@ impl Code {
         let mut found = self.space.find(address, time_ns);
         if found.is_none() {
             self.is_wanted = true;
-            if self.may_read() {
-                self.read(parts, modules, journal);
+            if self.may_read()
+                && let Some(module_map) = module_map
+            {
+                self.read(slots, module_map, None, modules, journal);
                 found = self.space.find(address, time_ns);
             }
         }

@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-use sigspy_model::StackKind;
 use sigspy_wire::slot::Counts;
 
-use super::threads::Threads;
-use crate::journal::{Journal, Weight};
+use crate::journal::Journal;
 use crate::memory::TargetMemory;
 use crate::recording::Event;
-use crate::system;
 
 /// Stands for the threads that found no slot.
 const UNSLOTTED: usize = usize::MAX;
@@ -27,29 +24,20 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Enters what was lost since the last look.
-    pub fn look(
-        &mut self,
-        memory: &TargetMemory,
-        threads: &mut Threads,
-        process: u32,
-        journal: &mut Journal,
-    ) {
+    /// What was lost since the last look: thread, process, and weight in ns.
+    pub fn look(&mut self, memory: &TargetMemory) -> Vec<(u32, u32, u64)> {
         let parts = memory.parts();
-        let mut look = |index, tid, counts: &Counts| {
-            if let Some(ns) = self.news(index, counts) {
-                let thread = threads.number(tid, process, journal);
-                let stack = journal.stack(StackKind::Lost, &[]);
-                let time_ns = system::monotonic_ns();
-                journal.sample(thread, stack, Weight { time_ns, ns, ticks: 0 });
-            }
+        let mut lost = Vec::new();
+        let mut look = |index, tid, pid, counts: &Counts| {
+            lost.extend(self.news(index, counts).map(|ns| (tid, pid, ns)));
         };
-        look(UNSLOTTED, 0, &parts.control.unslotted);
+        look(UNSLOTTED, 0, 0, &parts.control.unslotted);
         for index in memory.used_slots().into_iter().flatten() {
             if let Some(slot) = parts.slots.get(index) {
-                look(index, slot.owner().unwrap_or(0), &slot.counts);
+                look(index, slot.owner().unwrap_or(0), slot.pid.load(Relaxed), &slot.counts);
             }
         }
+        lost
     }
 
     /// Weight that `counts` has lost since it was last looked at.

@@ -9,6 +9,7 @@ use crate::system;
 struct Known {
     number: u32,
     name: String,
+    start_ns: u64,
 }
 
 pub struct Threads {
@@ -28,20 +29,36 @@ impl Threads {
             let name = system::thread_name(pid, tid)
                 .or_else(|| system::thread_name(pid, pid))
                 .unwrap_or_else(|| tid.to_string());
-            Known { number: journal.thread(process, tid, name.clone()), name }
+            let now_ns = system::monotonic_ns();
+            let start_ns = system::thread_start_ns(pid, tid).unwrap_or(now_ns).min(now_ns);
+            let start_ns = journal.since_start(start_ns);
+            let number = journal.thread(process, tid, name.clone(), start_ns);
+            Known { number, name, start_ns }
         });
         known.number
     }
 
-    /// Threads get their names after they have begun to run.
-    pub fn rename(&mut self, process: u32, journal: &mut Journal) {
-        for (&tid, known) in &mut self.known {
-            if let Some(name) = system::thread_name(self.pid, tid)
-                && name != known.name
-            {
+    /// Threads get their names after they have begun to run, and some have ended.
+    pub fn look(&mut self, process: u32, journal: &mut Journal) {
+        let (pid, time_ns) = (self.pid, journal.since_start(system::monotonic_ns()));
+        self.known.retain(|&tid, known| {
+            let Some(name) = system::thread_name(pid, tid) else {
+                journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
+                return false;
+            };
+            if name != known.name {
                 known.name.clone_from(&name);
-                journal.events.push(Event::Thread { id: known.number, process, tid, name });
+                let (id, start_ns) = (known.number, known.start_ns);
+                journal.events.push(Event::Thread { id, process, tid, name, start_ns });
             }
+            true
+        });
+    }
+
+    /// All of them end with their process.
+    pub fn end(&self, time_ns: u64, journal: &mut Journal) {
+        for known in self.known.values() {
+            journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
         }
     }
 }

@@ -6,30 +6,49 @@ use core::arch::{asm, naked_asm};
 
 use sigspy_unwind::Registers;
 
-use crate::handler::{prepare, release, sample};
+use crate::agent;
+use crate::handler::handle;
 
 /// Numbers of the system calls that the agent makes.
 pub mod nr {
+    pub const READ: usize = 0;
+    pub const WRITE: usize = 1;
+    pub const OPEN: usize = 2;
     pub const CLOSE: usize = 3;
     pub const MMAP: usize = 9;
     pub const MPROTECT: usize = 10;
     pub const RT_SIGACTION: usize = 13;
     pub const RT_SIGPROCMASK: usize = 14;
+    pub const IOCTL: usize = 16;
+    pub const MADVISE: usize = 28;
+    pub const DUP2: usize = 33;
     pub const SETITIMER: usize = 38;
     pub const GETPID: usize = 39;
     pub const SOCKET: usize = 41;
     pub const CONNECT: usize = 42;
     pub const SENDTO: usize = 44;
     pub const RECVMSG: usize = 47;
+    pub const SOCKETPAIR: usize = 53;
     pub const SETSOCKOPT: usize = 54;
     pub const GETSOCKOPT: usize = 55;
+    pub const CLONE: usize = 56;
+    pub const EXECVE: usize = 59;
+    pub const WAIT4: usize = 61;
+    pub const FCNTL: usize = 72;
+    pub const GETEUID: usize = 107;
+    pub const SETSID: usize = 112;
+    pub const RT_SIGTIMEDWAIT: usize = 128;
+    pub const RT_SIGQUEUEINFO: usize = 129;
     pub const GETTID: usize = 186;
     pub const TIMER_CREATE: usize = 222;
     pub const TIMER_SETTIME: usize = 223;
     pub const TIMER_DELETE: usize = 226;
     pub const CLOCK_GETTIME: usize = 228;
+    pub const EXIT_GROUP: usize = 231;
     pub const TGKILL: usize = 234;
-    pub const GETEUID: usize = 107;
+    pub const RT_TGSIGQUEUEINFO: usize = 297;
+    pub const PERF_EVENT_OPEN: usize = 298;
+    pub const PRLIMIT64: usize = 302;
     pub const PROCESS_VM_READV: usize = 310;
 }
 
@@ -51,41 +70,74 @@ pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> isize {
 }
 
 /// What the kernel calls for SIGPROF. It has a few hundred bytes to spend here: the stack may
-/// be an alternate stack of just the size that the kernel asks for. So it lets `prepare` decide
-/// and claim a lane, moves to the stack of that lane, samples there, moves back, and only then
-/// releases the lane, as nobody else may use its stack before.
+/// be an alternate stack of just the size that the kernel asks for. So it moves to a stack of
+/// ours, lets `handle` do the work there, and moves back.
 ///
-/// The tick that `prepare` returns lies at the very top of the lane's stack.
+/// `handle` returns what the program wants done about a signal of its own: the address of its
+/// handler and a signal mask. The mask is set here, as nothing but this stack may be in use when
+/// the next signal comes; then the program's handler takes our place, with all of our stack.
 #[unsafe(naked)]
-pub extern "C" fn sigprof_entry(signal: i32, info: *const u8, context: *const u8) {
+pub extern "C" fn sigprof_entry(signal: i32, info: *const u8, context: *mut u8) {
     naked_asm!(
         "push rbp",
         "mov rbp, rsp",
         "push rbx",
-        "push rsi", // rbp - 16: info
-        "push rdx", // rbp - 24: context
-        "sub rsp, 8",
-        "mov rdi, rsi",
-        "mov rsi, rdx",
-        "call {prepare}",
-        "test rax, rax",
-        "jz 2f",
+        "push r12",
+        "push rsi", // rbp - 24: info
+        "push rdx", // rbp - 32: context
+        "mov rdi, rsp",
+        "call {claim_stack}",
         "mov rbx, rax",
-        "mov rdi, rax",
-        "mov rsi, [rbp - 24]",
+        "mov rdi, [rbp - 24]",
+        "mov rsi, [rbp - 32]",
+        "test rax, rax",
+        "cmovz rax, rsp", // none is free: this one has to do
         "mov rsp, rax",
-        "call {sample}",
+        "call {handle}",
         "lea rsp, [rbp - 32]",
+        "mov r12, rax",
+        "push rdx",
+        "push rdx", // twice, to keep the stack aligned
         "mov rdi, rbx",
-        "call {release}",
+        "call {release_stack}",
+        "test r12, r12",
+        "jz 2f",
+        "mov eax, {rt_sigprocmask}",
+        "mov edi, 2", // SIG_SETMASK
+        "mov rsi, rsp",
+        "xor edx, edx",
+        "mov r10d, 8",
+        "syscall",
         "2:",
+        "mov rax, r12",
+        "mov rsi, [rbp - 24]",
+        "mov rdx, [rbp - 32]",
         "mov rbx, [rbp - 8]",
+        "mov r12, [rbp - 16]",
         "leave",
+        "test rax, rax",
+        "jz 3f",
+        "mov edi, 27", // SIGPROF
+        "jmp rax",
+        "3:",
         "ret",
-        prepare = sym prepare,
-        sample = sym sample,
-        release = sym release,
+        claim_stack = sym claim_stack,
+        handle = sym handle,
+        release_stack = sym release_stack,
+        rt_sigprocmask = const nr::RT_SIGPROCMASK,
     )
+}
+
+/// Threads look for a stack each in its own place.
+extern "C" fn claim_stack(sp: usize) -> *mut u8 {
+    const PAGE_BITS: u32 = 12;
+    agent::get().map_or(core::ptr::null_mut(), |agent| agent.stacks.claim(sp >> PAGE_BITS))
+}
+
+extern "C" fn release_stack(top: *mut u8) {
+    if let (Some(agent), false) = (agent::get(), top.is_null()) {
+        agent.stacks.release(top);
+    }
 }
 
 /// What a new thread runs when it is to be armed at its start: `cell` becomes the function and
@@ -101,33 +153,56 @@ pub extern "C" fn thread_entry(cell: *mut core::ffi::c_void) -> *mut core::ffi::
         "mov rdi, [rsp + 8]",
         "add rsp, 24",
         "jmp rax",
-        arm_and_take = sym crate::thread_start::arm_and_take,
+        arm_and_take = sym crate::interpose::thread_start::arm_and_take,
     )
 }
 
-/// Functions with variable arguments that replace the program: `before` is called with the number
-/// and returns where to go on, with all arguments as they were.
+/// Functions with variable arguments that replace the program: the arguments that came in registers
+/// are put below those that lie on the stack, so that all of them are an array.
 #[cfg(sigspy_agent)]
-macro_rules! pass_through {
+macro_rules! variadic_exec {
     ($($name:ident $number:literal),*) => { $(
         #[unsafe(naked)]
         #[unsafe(no_mangle)]
         pub extern "C" fn $name() {
             naked_asm!(
-                "push rdi", "push rsi", "push rdx", "push rcx", "push r8", "push r9", "push rax",
+                "pop r11",
+                "push r9", "push r8", "push rcx", "push rdx", "push rsi",
+                "mov rdx, rsp",
+                "mov rsi, rdi",
                 "mov edi, {number}",
-                "call {before}",
-                "mov r11, rax",
-                "pop rax", "pop r9", "pop r8", "pop rcx", "pop rdx", "pop rsi", "pop rdi",
-                "jmp r11",
+                "push r11", // and the stack is aligned
+                "call {call}",
+                "pop r11",
+                "add rsp, 40",
+                "push r11",
+                "ret",
                 number = const $number,
-                before = sym crate::exec::before,
+                call = sym crate::interpose::call_variadic_exec,
             )
         }
     )* }
 }
 #[cfg(sigspy_agent)]
-pass_through!(execl 0, execle 1, execlp 2);
+variadic_exec!(execl 0, execle 1, execlp 2);
+
+/// In front of libc's, which looks at its return address to know who calls: so it is jumped to.
+#[cfg(sigspy_agent)]
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub extern "C" fn dlopen() {
+    naked_asm!(
+        "push rdi",
+        "push rsi",
+        "sub rsp, 8",
+        "call {before}",
+        "add rsp, 8",
+        "pop rsi",
+        "pop rdi",
+        "jmp rax",
+        before = sym crate::interpose::before_dlopen,
+    )
+}
 
 /// What the handler returns to. The bytes are the ones that unwinders know a signal frame by
 /// (libgcc, gdb): `mov rax, 15` in its long form, then `syscall`.
@@ -201,16 +276,21 @@ pub unsafe fn interrupted_mask(context: *const u8) -> u64 {
     unsafe { context.add(ucontext::SIGMASK).cast::<u64>().read() }
 }
 
+/// The instruction that makes a system call.
+pub const SYSTEM_CALL: [u8; 2] = [0x0f, 0x05];
 /// `mov eax, 14; syscall`: how C libraries and Go call rt_sigprocmask.
-const RT_SIGPROCMASK: [u8; 7] = [0xb8, nr::RT_SIGPROCMASK as u8, 0, 0, 0, 0x0f, 0x05];
+pub const RT_SIGPROCMASK: [u8; 7] = [0xb8, nr::RT_SIGPROCMASK as u8, 0, 0, 0, 0x0f, 0x05];
 
-/// Bytes of code before the program counter that [`returns_from_sigprocmask`] wants.
-pub const CODE_BEFORE: usize = RT_SIGPROCMASK.len();
-
-/// Whether the interrupted instruction follows a system call that sets the signal mask.
-/// Async-signal-safe.
-pub fn returns_from_sigprocmask(code: [u8; CODE_BEFORE]) -> bool {
-    code == RT_SIGPROCMASK
+/// Blocks more signals on the return from the handler. Async-signal-safe.
+///
+/// # Safety
+/// As for [`registers`], and nobody else uses the context meanwhile.
+pub unsafe fn block_on_return(context: *mut u8, signals: u64) {
+    // SAFETY: as in `registers`.
+    unsafe {
+        let mask = context.add(ucontext::SIGMASK).cast::<u64>();
+        mask.write(mask.read() | signals);
+    }
 }
 
 /// The addresses of two symbols of the C library, 0 where it has no such symbol. Weak

@@ -1,8 +1,9 @@
 //! POSIX timers on the CPU time of each thread. Exact: an expiry that cannot be delivered in
 //! time is counted as an overrun, so period x (1 + overruns) is the time since the last one.
 
-use super::{Cookies, TickSource, Times};
-use crate::sys::{self, CLOCK_PROCESS_CPUTIME, Errno, Notify};
+use super::{Cookies, TickSource, Ticker, Times};
+use crate::sys::timer::{Notify, timer_create, timer_delete, timer_start};
+use crate::sys::{CLOCK_PROCESS_CPUTIME, Errno};
 
 /// One timer for the process and one for each thread that it has found.
 pub(crate) struct ThreadClock {
@@ -10,9 +11,10 @@ pub(crate) struct ThreadClock {
 }
 
 impl TickSource for ThreadClock {
-    fn set_process_cpu_profiler(&self, times: Times) -> Result<(), Errno> {
-        let cookie = self.cookies.process();
-        start(CLOCK_PROCESS_CPUTIME, Notify::Process, cookie, times).map(drop)
+    /// Not started: a signal for the process that comes while a handler runs wakes another
+    /// thread, which sees its system call interrupted. So this is for the case of need.
+    fn set_process_cpu_profiler(&self, _times: Times) -> Result<Option<u32>, Errno> {
+        timer_create(CLOCK_PROCESS_CPUTIME, Notify::Process, self.cookies.process()).map(Some)
     }
 
     fn set_thread_cpu_profiler(
@@ -20,7 +22,7 @@ impl TickSource for ThreadClock {
         tid: u32,
         index: usize,
         times: Times,
-    ) -> Result<Option<u32>, Errno> {
+    ) -> Result<Option<Ticker>, Errno> {
         let cookie = self.cookies.thread(index);
         start(clock_of(tid), Notify::Thread(tid), cookie, times).map(Some)
     }
@@ -34,9 +36,14 @@ fn clock_of(tid: u32) -> i32 {
     (!(tid as i32)) << 3 | PER_THREAD_SCHED
 }
 
-fn start(clock: i32, notify: Notify, cookie: u64, times: Times) -> Result<u32, Errno> {
-    let timer = sys::timer_create(clock, notify, cookie)?;
-    sys::timer_start(timer, times.first_ns, times.period_ns)
-        .inspect_err(|_| sys::timer_delete(timer))?;
-    Ok(timer)
+/// Creates a timer and starts it. Async-signal-safe.
+pub(super) fn start(
+    clock: i32,
+    notify: Notify,
+    cookie: u64,
+    times: Times,
+) -> Result<Ticker, Errno> {
+    let timer = timer_create(clock, notify, cookie)?;
+    timer_start(timer, times.first_ns, times.period_ns).inspect_err(|_| timer_delete(timer))?;
+    Ok(Ticker::Timer(timer))
 }

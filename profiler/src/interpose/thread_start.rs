@@ -1,9 +1,9 @@
-//! Arming threads as they start, for Linux before 6.4: there the process-wide timer's signal goes
-//! to the main thread whenever that can take it, so it is no way to find the others.
+//! Arming threads as they start.
 //!
 //! `pthread_create` passes a cell with the program's start function and argument to
 //! [`arch::thread_entry`](crate::arch::thread_entry), which calls [`arm_and_take`] and jumps to
-//! that function. Cells come from a small static pool; when it is empty, threads start unarmed.
+//! that function. Cells come from a small static pool; when it is empty, threads start unarmed,
+//! and the collector finds them.
 //!
 //! A cell's `state` goes FREE -> TAKEN (compare-exchange, Acquire), is filled by the creator, read
 //! by the new thread (pthread_create orders the two), and set FREE again (Release).
@@ -17,7 +17,10 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use crate::{agent, threads};
+use sigspy_wire::control::Clock;
+
+use crate::agent::{self, Agent};
+use crate::threads;
 
 /// Threads between pthread_create and their first instruction, at most.
 const CELLS: usize = 256;
@@ -46,9 +49,15 @@ static POOL: [Cell; CELLS] = [const {
     }
 }; CELLS];
 
-/// A cell for a thread that is to be armed. `None`: it need not be, or the pool is empty.
-pub fn cell(function: *const c_void, argument: *mut c_void) -> Option<NonNull<Cell>> {
-    agent::of_this_process().filter(|agent| agent.arms_at_thread_start())?;
+/// A cell for a thread that is to be armed. `None`: it cannot be, or the pool is empty.
+pub fn cell(
+    agent: &Agent,
+    function: *const c_void,
+    argument: *mut c_void,
+) -> Option<NonNull<Cell>> {
+    if agent.clock == Clock::Process {
+        return None; // it has nothing to arm threads with
+    }
     let take = |cell: &&Cell| cell.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok();
     let cell = POOL.iter().find(take)?;
     // SAFETY: `taken` was false and is ours now.
@@ -67,8 +76,8 @@ pub extern "C" fn arm_and_take(cell: NonNull<Cell>, start: &mut ThreadStart) {
     // SAFETY: pthread_create was given this cell, for this thread alone.
     *start = unsafe { cell.as_ref().start.get().read() };
     give_back(cell);
-    if let Some(agent) = agent::of_this_process() {
-        threads::adopt_new_thread(agent);
+    if let Some(agent) = agent::get() {
+        threads::arm_new_thread(agent);
         threads::reclaim_some(agent);
     }
 }

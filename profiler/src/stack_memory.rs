@@ -1,9 +1,10 @@
 //! Reading the stack of the thread that was interrupted, without ever faulting.
 //!
 //! Where the collector has told the bounds of the mapping that holds the stack pointer, words
-//! between the stack pointer and its end are plain loads: a thread's own stack stays mapped
-//! while the thread stands on it. All else goes through process_vm_readv, which reports what it
-//! cannot read, a window of a page at a time.
+//! between the stack pointer and its end are plain loads, each page after a look whether it is
+//! there: a program may take away what lies above the frame that it stands on, and does (stacks
+//! that grow together with other memory, stacks that are cut). All else goes through
+//! process_vm_readv, which reports what it cannot read, a window of a page at a time.
 #![allow(unsafe_code, reason = "loads from the interrupted thread's stack")]
 
 use core::mem::MaybeUninit;
@@ -25,6 +26,9 @@ pub struct StackMemory {
     /// Loads are safe at `low <= address`, `address + 8 <= high`; empty: nowhere.
     low: u64,
     high: u64,
+    /// Pages from that of `low` on, one bit each, that are known to be readable. Only the thread
+    /// itself could change that, and it is here.
+    readable: u64,
     /// The first `window_length` bytes are what lies at `window_start`. Not cleared beforehand:
     /// that would cost more than most walks, which never look through it.
     window: [MaybeUninit<u8>; WINDOW],
@@ -45,6 +49,7 @@ impl StackMemory {
             // leave registers there that they have just restored.
             low: sp.saturating_sub(arch::RED_ZONE).max(sp & !(PAGE - 1)),
             high: bounds.map_or(0, |bounds| bounds.high),
+            readable: 0,
             window: [const { MaybeUninit::uninit() }; WINDOW],
             window_start: 0,
             window_length: 0,
@@ -55,6 +60,18 @@ impl StackMemory {
     /// Whether plain loads can be used.
     pub fn has_bounds(&self) -> bool {
         self.high != 0
+    }
+
+    /// Whether the page of `address`, which is not below `low`, can be loaded from.
+    fn is_readable(&mut self, address: u64) -> bool {
+        let bit = 1u64.checked_shl(((address / PAGE) - (self.low / PAGE)) as u32).unwrap_or(0);
+        if self.readable & bit == 0 {
+            if !sys::is_readable(address) {
+                return false;
+            }
+            self.readable |= bit;
+        }
+        true
     }
 
     fn in_window(&self, address: u64) -> Option<u64> {
@@ -78,11 +95,10 @@ impl Memory for StackMemory {
         if !address.is_multiple_of(8) {
             return None;
         }
-        if self.low <= address && address < self.high {
-            // SAFETY: [sp, high) lies in the mapping that the collector found around sp, and the
-            // interrupted thread stands on it, so that it is there and readable; `low` is on the
-            // page of sp. `high` is a page border and `address` is aligned: the word does not
-            // reach beyond.
+        if self.low <= address && address < self.high && self.is_readable(address) {
+            // SAFETY: the kernel has just read from this page. It lies in what was the mapping of
+            // the interrupted thread's stack; other threads do not unmap that, and this one is
+            // here. `address` is aligned, so the word does not reach beyond the page.
             return Some(unsafe { (address as *const u64).read_volatile() });
         }
         if let Some(word) = self.in_window(address) {
