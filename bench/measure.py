@@ -13,54 +13,13 @@ import random
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
-import threading
-import time
+
+from processes import process_costs
+from runs import Run, spread, table
 
 RATES = (97, 997, 4000)
 STARTS = 20
-
-
-class Run:
-    """One run of a command: wall time, CPU time, output, and peak memory of the command itself."""
-
-    def __init__(self, command, env=None):
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **(env or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        errors = []
-        reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
-        watcher = threading.Thread(target=self._watch_memory, args=(process.pid,))
-        self.peak_kib = 0
-        reader.start()
-        watcher.start()
-        self.output = process.stdout.read().decode()
-        _, status, usage = os.wait4(process.pid, 0)
-        self.wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        watcher.join()
-        reader.join()
-        self.cpu = usage.ru_utime + usage.ru_stime
-        if process.returncode != 0:
-            sys.exit(f"{command} failed:\n{errors[0].decode()}")
-
-    def _watch_memory(self, pid):
-        """Reads the high-water mark until the process is gone; a child's memory is not in it."""
-        try:
-            while True:
-                with open(f"/proc/{pid}/status") as status:
-                    marks = [line.split()[1] for line in status if line.startswith("VmHWM")]
-                if not marks:
-                    return
-                self.peak_kib = int(marks[0])
-                time.sleep(0.01)
-        except OSError:
-            return
 
 
 class Workload:
@@ -123,14 +82,6 @@ def works(command):
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def spread(values, form):
-    """The median, and between which values the middle half is."""
-    if len(values) < 2:
-        return form.format(values[0])
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{form.format(middle)} ({form.format(low)} to {form.format(high)})"
-
-
 def overhead(workload, found, rounds):
     """Rows: CPU time of the target beside that of a bare run; CPU time of the profiler."""
     variants = [(name, hz) for name in found for hz in RATES]
@@ -160,15 +111,6 @@ def overhead(workload, found, rounds):
             "in the target" if name == "gperftools" else spread(own_shares[name, hz], "{:.2%}"),
             "in the target" if name == "gperftools" else f"{max(peaks[name, hz]):.0f} MiB",
         )
-
-
-def table(title, head, rows):
-    """Prints a table as its rows come in."""
-    print(f"\n### {title}\n")
-    print(f"| {' | '.join(head)} |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print(f"| {' | '.join(row)} |", flush=True)
 
 
 def start_costs(found):
@@ -262,31 +204,66 @@ def flame_graph_costs(sigspy, folder):
     )
 
 
+def print_overhead(arguments, folder, found):
+    for threads in (1, 2):
+        head = ["profiler", "Hz", "threads", "CPU of target / bare", "own CPU, of one core"]
+        rows = overhead(Workload(arguments.work, threads), found, arguments.rounds)
+        title = f"A program of {threads} thread{'s' * (threads > 1)}"
+        table(title, head + ["own peak memory"], rows)
+
+
+def print_start(arguments, folder, found):
+    head = ["profiler", "wall time of `true`", "more than bare"]
+    table("Starting and stopping", head, start_costs(found))
+
+
+def print_handler(arguments, folder, found):
+    head = ["frames", "samples", "median", "99th percentile"]
+    rows = handler_times(arguments.sigspy, Workload(arguments.work, 1), folder)
+    table("Time in the signal handler", head, rows)
+
+
+def print_tables(arguments, folder, found):
+    head = ["module", "rows", "table", "time to compile"]
+    table("Unwind tables", head, table_times(arguments.compile))
+
+
+def print_flamegraph(arguments, folder, found):
+    head = ["samples", "recording", "to a flame graph", "peak memory"]
+    rows = flame_graph_costs(arguments.sigspy, folder)
+    table("Flame graph of the Rust compiler", head, rows)
+
+
+def print_processes(arguments, folder, found):
+    head = ["program", "processes", "Hz", "bare, a process", "more wall time", "more CPU time"]
+    rows = process_costs(found["sigspy"], folder, arguments.rounds)
+    table("Programs of many processes: cost of each", head, rows)
+
+
+PARTS = {
+    "overhead": print_overhead,
+    "start": print_start,
+    "processes": print_processes,
+    "handler": print_handler,
+    "tables": print_tables,
+    "flamegraph": print_flamegraph,
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description="Measures what sigspy costs.")
     parser.add_argument("--sigspy", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--compile", required=True)
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = profilers(arguments.sigspy, folder)
         print(f"{os.cpu_count()} processors, Linux {os.uname().release}; medians of")
         print(f"{arguments.rounds} rounds, with the middle half in brackets.")
-        for threads in (1, 2):
-            head = ["profiler", "Hz", "threads", "CPU of target / bare", "own CPU, of one core"]
-            rows = overhead(Workload(arguments.work, threads), found, arguments.rounds)
-            title = f"A program of {threads} thread{'s' * (threads > 1)}"
-            table(title, head + ["own peak memory"], rows)
-        head = ["profiler", "wall time of `true`", "more than bare"]
-        table("Starting and stopping", head, start_costs(found))
-        head = ["frames", "samples", "median", "99th percentile"]
-        rows = handler_times(arguments.sigspy, Workload(arguments.work, 1), folder)
-        table("Time in the signal handler", head, rows)
-        head = ["module", "rows", "table", "time to compile"]
-        table("Unwind tables", head, table_times(arguments.compile))
-        head = ["samples", "recording", "to a flame graph", "peak memory"]
-        table("Flame graph of the Rust compiler", head, flame_graph_costs(arguments.sigspy, folder))
+        for part in [arguments.only] if arguments.only else PARTS:
+            PARTS[part](arguments, folder, found)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,9 @@ pub struct Sampling {
     /// Do not sample until SIGUSR1, or the signal of --toggle-signal, says so
     #[arg(long)]
     pub start_paused: bool,
+    /// The signal that ticks arrive as [default: PROF; WINCH with --clock perf]
+    #[arg(long, value_name = "SIGNAL", value_parser = tick_signal)]
+    pub signal: Option<i32>,
     /// Let the program's processes pause and go on by this signal (such as USR2)
     #[arg(long, value_name = "SIGNAL", value_parser = signal)]
     pub toggle_signal: Option<i32>,
@@ -144,10 +147,26 @@ pub fn signal(text: &str) -> Result<i32, String> {
     let signal = name.parse::<Signal>().ok().or_else(by_number);
     let signal = signal.ok_or_else(|| "a signal such as USR2".to_owned())?;
     match signal {
-        Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGPROF => {
+        Signal::SIGKILL | Signal::SIGSTOP => {
             Err(format!("{signal} is not to be had for this; use USR2, for one"))
         }
         _ => Ok(signal as i32),
+    }
+}
+
+/// As [`signal`], or one of the real-time signals by its number.
+pub fn tick_signal(text: &str) -> Result<i32, String> {
+    use nix::sys::signal::Signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    const REAL_TIME: std::ops::RangeInclusive<i32> = 35..=63;
+    if let Some(number) = text.parse().ok().filter(|number| REAL_TIME.contains(number)) {
+        return Ok(number);
+    }
+    let faults = [SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
+    match signal(text)? {
+        number if faults.iter().any(|&fault| fault as i32 == number) => {
+            Err("faults come as this signal; use USR2, for one".to_owned())
+        }
+        number => Ok(number),
     }
 }
 

@@ -87,13 +87,14 @@ fn close_standard_error() {
 
 /// The variables of the environment that stand for options of `record`. gperftools' names come
 /// first, so that ours count.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("CPUPROFILE_FREQUENCY", "--freq"),
     ("SIGSPY_FREQ", "--freq"),
     ("SIGSPY_CLOCK", "--clock"),
     ("SIGSPY_DELAY", "--delay"),
     ("SIGSPY_DURATION", "--duration"),
     ("SIGSPY_ONLY", "--only"),
+    ("SIGSPY_SIGNAL", "--signal"),
     ("SIGSPY_TOGGLE_SIGNAL", "--toggle-signal"),
     ("CPUPROFILESIGNAL", "--toggle-signal"),
 ];

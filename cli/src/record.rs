@@ -143,6 +143,7 @@ pub fn plan(sampling: &Sampling, command: Vec<OsString>, timed: bool) -> Plan<'s
             Follow::Env => collector::Follow::Environment,
             Follow::None => collector::Follow::Nothing,
         },
+        tick_signal: sampling.signal,
         toggle_signal: sampling.toggle_signal,
     };
     Plan {

@@ -61,7 +61,7 @@ fn open_file(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<Mmap> {
     unsafe { Mmap::map(&file) }.ok()
 }
 
-fn file_id(metadata: &fs::Metadata) -> FileId {
+pub fn file_id(metadata: &fs::Metadata) -> FileId {
     let device = metadata.dev();
     let (major, minor) = (libc::major(device), libc::minor(device));
     FileId { device: u64::from(major) << 32 | u64::from(minor), inode: metadata.ino() }

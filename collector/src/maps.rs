@@ -32,7 +32,21 @@ pub const VDSO: &str = "[vdso]";
 
 /// All mappings of a process, by rising address.
 pub fn read(pid: u32) -> io::Result<Vec<Mapping>> {
-    let bytes = std::fs::read(format!("/proc/{pid}/maps"))?;
+    let of_process = read_file(&format!("/proc/{pid}/maps"))?;
+    if !of_process.is_empty() {
+        return Ok(of_process);
+    }
+    // Its first thread has ended, and the others go on.
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"))?.flatten();
+    let maps = threads.filter_map(|thread| read_file(thread.path().join("maps").to_str()?).ok());
+    Ok(maps.into_iter().find(|mappings| !mappings.is_empty()).unwrap_or_default())
+}
+
+fn read_file(path: &str) -> io::Result<Vec<Mapping>> {
+    use std::io::Read;
+    const USUAL: usize = 64 << 10;
+    let mut bytes = Vec::with_capacity(USUAL);
+    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
     Ok(parse(&String::from_utf8_lossy(&bytes)))
 }
 

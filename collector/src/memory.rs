@@ -15,6 +15,8 @@ use nix::unistd::{Whence, lseek};
 use sigspy_wire::control::ENVIRONMENT_WORDS;
 use sigspy_wire::control::{Clock, state};
 
+use crate::image;
+use crate::maps::FileId;
 use crate::system;
 use sigspy_wire::lane::Lane;
 use sigspy_wire::layout::{self, Parts};
@@ -71,8 +73,23 @@ pub struct Settings {
     pub timed: bool,
     /// Which children are profiled.
     pub follow: Follow,
+    /// The signal that ticks arrive as; `None`: the usual one of the clock.
+    pub tick_signal: Option<i32>,
     /// The signal by which programs can be told to pause the recording and to go on.
     pub toggle_signal: Option<i32>,
+}
+
+impl Settings {
+    /// SIGPROF, but not for perf events: a signal of theirs that is pending when a program replaces
+    /// itself comes to the new one, so it has to be one that does no harm.
+    fn tick_signal(&self) -> i32 {
+        match (self.clock, self.tick_signal) {
+            (Clock::Process, _) => libc::SIGPROF, // the kernel knows no other
+            (_, Some(signal)) => signal,
+            (Clock::Perf, None) => libc::SIGWINCH,
+            (Clock::Thread | Clock::Wall, None) => libc::SIGPROF,
+        }
+    }
 }
 
 /// Which children of the program are profiled.
@@ -132,6 +149,7 @@ impl TargetMemory {
         control.timed.store(settings.timed.into(), Relaxed);
         control.follow_forks.store((settings.follow != Follow::Nothing).into(), Relaxed);
         control.restore_environment.store((settings.follow == Follow::All).into(), Relaxed);
+        control.tick_signal.store(settings.tick_signal() as u32, Relaxed);
         control.toggle_signal.store(settings.toggle_signal.unwrap_or(0) as u32, Relaxed);
         // One that is too long is not restored, rather than cut.
         if plan.environment.len() < ENVIRONMENT_WORDS * 8 {
@@ -154,6 +172,11 @@ impl TargetMemory {
     fn allocate(&self, part: Range<usize>) -> io::Result<()> {
         let (start, length) = (part.start as i64, part.len() as i64);
         Ok(fallocate(&self.memory.file, FallocateFlags::empty(), start, length)?)
+    }
+
+    /// How `/proc/PID/maps` names the file behind it.
+    pub fn file_id(&self) -> FileId {
+        self.memory.file.metadata().map_or(FileId::default(), |data| image::file_id(&data))
     }
 
     /// All lanes that the process may ever have.

@@ -85,7 +85,7 @@ impl Target {
         member.read_code(parts, modules, journal);
         Ok(Self {
             memory,
-            losses: Losses::default(),
+            losses: Losses::new(),
             members: vec![member],
             forks: 0,
             started: Instant::now(),
@@ -153,7 +153,9 @@ impl Target {
     /// Pauses or goes on. What is used meanwhile is left out of the CPU time.
     pub fn set_paused(&mut self, paused: bool) {
         let state = if paused { state::PAUSED } else { state::RUNNING };
-        self.memory.parts().control.state.store(state, Relaxed);
+        let control = self.memory.parts().control;
+        control.resumes.fetch_add(u64::from(!paused), Relaxed);
+        control.state.store(state, Relaxed);
         self.members.iter_mut().for_each(|member| member.set_paused(paused));
     }
 
@@ -208,7 +210,7 @@ impl Target {
         let parent_pid = entry.parent.load(Relaxed);
         let parent = self.members.iter().find(|member| member.pid == parent_pid);
         let parent = parent.or_else(|| self.members.first());
-        let mut member = Member::child(index, pid, entry, parent, journal);
+        let mut member = Member::child(index, pid, entry, parent, self.memory.file_id(), journal);
         member.set_paused(self.is_paused());
         self.members.push(member);
         Some(self.members.len() - 1)

@@ -52,8 +52,10 @@ pub struct Agent {
     pub program: Disposition,
     /// Kernel id of the process-wide timer + 1, until it is started; 0: then, or there is none.
     pub process_timer: AtomicU32,
-    /// CPU time of the process up to which ticks of ITIMER_PROF have been weighed, ns.
+    /// CPU time of the process for which ticks stand, ns; that before its start included.
     pub weighed_cpu_ns: AtomicU64,
+    /// How often sampling has been resumed, when somebody last looked.
+    pub seen_resumes: AtomicU64,
     /// One bit for each slot that is or was in use; the handler looks here for dead threads.
     pub used_slots: [AtomicU64; SLOTS / 64],
     /// Ticks that could have looked for dead threads.
@@ -78,6 +80,23 @@ impl Agent {
             }),
             Clock::Wall => arm(&WallClock { threads }),
         }
+    }
+
+    /// CPU time of the process for which no tick stands and none will, ns, at most a few periods:
+    /// what threads have used that are gone. Threads that run have some of theirs before them. The
+    /// caller stands for it, and for `own_ns`. Async-signal-safe.
+    pub fn claim_unweighed_ns(&self, own_ns: u64) -> u64 {
+        let used_ns = sys::clock_ns(sys::CLOCK_PROCESS_CPUTIME);
+        let resumes = self.shared.control.resumes.load(Relaxed);
+        if self.seen_resumes.swap(resumes, Relaxed) != resumes {
+            // What was used during a pause is nobody's.
+            self.weighed_cpu_ns.store(used_ns.saturating_sub(own_ns), Relaxed);
+        }
+        let usual_ns = self.kernel_tick_ns.max(self.period_ns);
+        let still_to_come_ns = self.cpus().saturating_mul(usual_ns / 2);
+        let weighed_ns = self.weighed_cpu_ns.load(Relaxed).saturating_add(own_ns);
+        let rest_ns = used_ns.saturating_sub(weighed_ns).saturating_sub(still_to_come_ns);
+        rest_ns.min(usual_ns.saturating_mul(4))
     }
 
     /// Lets the process-wide timer tick, for threads that have none. Async-signal-safe.

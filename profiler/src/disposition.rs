@@ -13,11 +13,13 @@ use core::sync::atomic::{
 use crate::arch;
 use crate::sys;
 use crate::sys::signal::{
-    ALL_SIGNALS, KernelAction, SIGPROF, SIGPROF_BIT, send_signal, set_action, set_mask,
+    ALL_SIGNALS, KernelAction, send_signal, set_action, set_mask, tick_bit, tick_signal,
 };
 
 pub const SIG_DFL: usize = 0;
 pub const SIG_IGN: usize = 1;
+const SA_ONSTACK: u64 = 0x0800_0000;
+const SA_RESTART: u64 = 0x1000_0000;
 const SA_NODEFER: u64 = 0x4000_0000;
 const SA_RESETHAND: u64 = 0x8000_0000;
 
@@ -68,7 +70,7 @@ impl Disposition {
     ///
     /// # Safety
     /// `context` is what the kernel passed to the handler that is now running.
-    pub unsafe fn wanted(&self, context: *const u8) -> Wanted {
+    pub unsafe fn wanted(&self, context: *mut u8) -> Wanted {
         let action = self.get();
         match action.handler {
             SIG_IGN => Wanted::NOTHING,
@@ -82,49 +84,60 @@ impl Disposition {
                 }
                 // SAFETY: the caller passes the kernel's own context.
                 let interrupted = unsafe { arch::interrupted_mask(context) };
-                let own = if action.flags & SA_NODEFER != 0 { 0 } else { SIGPROF_BIT };
-                Wanted { handler, mask: interrupted | action.mask | own }
+                let own = if action.flags & SA_NODEFER != 0 { 0 } else { tick_bit() };
+                let wants_alternate = action.flags & SA_ONSTACK != 0;
+                // SAFETY: as above.
+                let frame = if wants_alternate { 0 } else { unsafe { arch::move_frame(context) } };
+                Wanted { handler, mask: interrupted | action.mask | own, frame }
             }
         }
     }
 }
 
-/// A call of the program's handler, for the assembly entry, which passes on its own arguments (a
-/// handler without SA_SIGINFO ignores two of them). The return from it restores the mask.
+/// A call of the program's handler, for the assembly entry, which passes on the signal, its siginfo
+/// and context (a handler without SA_SIGINFO ignores two of them). The return from it restores the
+/// mask.
 #[repr(C)]
 pub struct Wanted {
     /// Its address; 0: no call is wanted.
     handler: usize,
     /// The signals to be blocked meanwhile.
     mask: u64,
+    /// Where the signal frame is to be; 0: where it is.
+    frame: usize,
 }
 
 impl Wanted {
-    pub const NOTHING: Self = Self { handler: 0, mask: 0 };
+    pub const NOTHING: Self = Self { handler: 0, mask: 0, frame: 0 };
 }
 
 /// The default action of SIGPROF: the process ends, by this signal.
 fn die() {
-    if set_action(SIGPROF, Some(&KernelAction::default())).is_ok() {
-        send_signal(sys::getpid(), sys::gettid(), SIGPROF);
-        set_mask(!SIGPROF_BIT);
+    if set_action(tick_signal(), Some(&KernelAction::default())).is_ok() {
+        send_signal(sys::getpid(), sys::gettid(), tick_signal());
+        set_mask(!tick_bit());
     }
 }
 
-/// Makes our entry the handler of SIGPROF; returns what the program had.
-pub fn install_handler() -> Result<KernelAction, sys::Errno> {
+/// Makes our entry the handler of the ticks' signal; returns what the program had. `restarts`:
+/// system calls that it interrupts go on.
+pub fn install_handler(restarts: bool) -> Result<KernelAction, sys::Errno> {
     const SA_SIGINFO: u64 = 4;
-    const SA_ONSTACK: u64 = 0x0800_0000;
-    const SA_RESTART: u64 = 0x1000_0000;
     set_action(
-        SIGPROF,
+        tick_signal(),
         Some(&KernelAction {
             handler: our_handler(),
-            flags: SA_SIGINFO | SA_ONSTACK | SA_RESTART,
+            flags: SA_SIGINFO | SA_ONSTACK | if restarts { SA_RESTART } else { 0 },
             mask: ALL_SIGNALS,
             ..KernelAction::default()
         }),
     )
+}
+
+/// Whether our handler is to restart system calls if the program wants `action`: the kernel asks
+/// us, whoever's signal it is. A program whose handler interrupts its own waiting expects that.
+pub fn restarts(action: &KernelAction) -> bool {
+    [SIG_DFL, SIG_IGN].contains(&action.handler) || action.flags & SA_RESTART != 0
 }
 
 /// The handler that the kernel knows.
@@ -135,9 +148,9 @@ pub fn our_handler() -> usize {
 /// Puts our handler in front again, if somebody has set another by a raw system call, as some
 /// language runtimes do; theirs is the program's from then on.
 pub fn check(agent: &crate::agent::Agent) {
-    let Ok(action) = set_action(SIGPROF, None) else { return };
+    let Ok(action) = set_action(tick_signal(), None) else { return };
     if action.handler != our_handler()
-        && let Ok(theirs) = install_handler()
+        && let Ok(theirs) = install_handler(restarts(&action))
         && theirs.handler != our_handler()
     {
         agent.program.set(&theirs);

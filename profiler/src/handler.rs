@@ -24,7 +24,7 @@ use crate::modules::MappedModules;
 use crate::siginfo::SigInfo;
 use crate::stack_memory::StackMemory;
 use crate::sys::timer::{set_profiling_itimer, timer_delete};
-use crate::tick::{Delivery, Origin, Ticker, judge_sigprof, valid_sigprof};
+use crate::tick::{Delivery, Origin, judge_sigprof, valid_sigprof};
 use crate::{arch, held_back, sys, threads};
 
 /// A tick with everything that was found out about it.
@@ -50,8 +50,12 @@ pub struct Weight {
     pub blocked_ns: u64,
 }
 
-/// Deals with a SIGPROF. What is left to do is up to the program.
-pub extern "C" fn handle(info: *const u8, context: *mut u8) -> Wanted {
+/// Deals with a signal of the ticks' number. What is left to do is up to the program.
+pub extern "C" fn handle(info: *const u8, context: *mut u8, wanted: &mut Wanted) {
+    *wanted = deal_with(info, context);
+}
+
+fn deal_with(info: *const u8, context: *mut u8) -> Wanted {
     // SAFETY: the assembly entry passes on what the kernel gave it.
     let signal = unsafe { SigInfo::read(info) };
     let Some(agent) = agent::get() else { return Wanted::NOTHING };
@@ -59,7 +63,7 @@ pub extern "C" fn handle(info: *const u8, context: *mut u8) -> Wanted {
     if origin == Origin::Program {
         agent.shared.control.foreign.fetch_add(1, Relaxed);
         // SAFETY: as above.
-        let is_held_back = unsafe { held_back::hold_back(&signal, info, context) };
+        let is_held_back = unsafe { held_back::hold_back(agent, &signal, info, context) };
         if is_held_back {
             return Wanted::NOTHING;
         }
@@ -113,9 +117,8 @@ fn weigh_and_claim(
     }
     let weight = weigh(agent, origin, slot, expiries, context);
     let tid = slot.and_then(Slot::owner).unwrap_or_else(sys::gettid);
-    let waits = |slot: &Slot| {
-        threads::was_waiting(agent.pid(), slot, weight.ns + weight.blocked_ns, context)
-    };
+    let waits =
+        |slot: &Slot| threads::was_waiting(tid, slot, weight.ns + weight.blocked_ns, context);
     let is_waiting = agent.clock == Clock::Wall && slot.is_some_and(waits);
     counts.ticks.fetch_add(weight.ticks + weight.blocked_ticks, Relaxed);
     let Some(writer) = claim_lane(agent, tid) else {
@@ -150,30 +153,29 @@ fn weigh(
     let (ns, late_ns) = match origin {
         Origin::ProcessItimer => {
             let now = sys::clock_ns(sys::CLOCK_PROCESS_CPUTIME);
-            let before = agent.weighed_cpu_ns.fetch_max(now, Relaxed);
-            (now.saturating_sub(before), agent.late_ns(agent.cpus()))
+            (now.saturating_sub(agent.weighed_cpu_ns.load(Relaxed)), agent.late_ns(agent.cpus()))
         }
         Origin::ProcessTimer => (expiries.wrapping_mul(period_ns), agent.late_ns(agent.cpus())),
-        Origin::PerfEvent => (counted_ns(slot), agent.late_ns(1)),
+        Origin::PerfEvent => (used_ns(slot), agent.late_ns(1)),
         _ => (expiries.wrapping_mul(period_ns), agent.late_ns(1)),
     };
     let mut weight = Weight { ticks: expiries, ns, ..Weight::default() };
-    if ns > late_ns && threads::has_unblocked_signals(agent.pid(), context) {
+    if ns > late_ns && threads::has_unblocked_signals(sys::gettid(), context) {
         let blocked_ns = ns.saturating_sub(period_ns);
         weight = Weight { ticks: 1, blocked_ticks: expiries - 1, ns: period_ns, blocked_ns };
     }
-    if let (Some(slot), Origin::ThreadTimer { .. }) = (slot, origin) {
-        threads::take_lead(slot, period_ns, &mut weight);
+    if let (Some(slot), Origin::ThreadTimer { .. } | Origin::PerfEvent) = (slot, origin) {
+        threads::first_tick(agent, slot, &mut weight);
     }
+    agent.weighed_cpu_ns.fetch_add(weight.ns.wrapping_add(weight.blocked_ns), Relaxed);
     weight
 }
 
-/// What the perf event of the interrupted thread has counted since its last tick, ns.
-fn counted_ns(slot: Option<&Slot>) -> u64 {
-    let ticker = slot.and_then(threads::own_ticker);
-    let (Some(slot), Some(Ticker::PerfEvent(event))) = (slot, ticker) else { return 0 };
-    let count_ns = sys::perf::read_count(event).unwrap_or(0);
-    count_ns.saturating_sub(slot.count_ns.fetch_max(count_ns, Relaxed))
+/// What the interrupted thread has used since its last tick, ns. Not what its perf event has counted:
+/// that includes time for which a virtual machine did not run, and nobody is charged.
+fn used_ns(slot: Option<&Slot>) -> u64 {
+    let now_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
+    slot.map_or(0, |slot| now_ns.saturating_sub(slot.count_ns.swap(now_ns, Relaxed)))
 }
 
 impl Tick {
@@ -183,7 +185,7 @@ impl Tick {
         let registers = unsafe { arch::registers(context) };
         let agent = self.agent;
         let sp = arch::stack_pointer(&registers);
-        let mut memory = StackMemory::new(agent.pid(), sp, self.slot);
+        let mut memory = StackMemory::new(self.tid, sp, self.slot);
         if !memory.has_bounds() {
             self.flags |= flags::UNBOUNDED;
         }

@@ -7,8 +7,8 @@
 //! of those. Whoever inherits the mask, inherits this.
 //!
 //! A SIGPROF of the program's own that such a thread gets is held back, as it would be without
-//! us: it is sent again, after SIGPROF has really been blocked. From then on the thread has no
-//! ticks until it unblocks the signal.
+//! us: it is sent again, after SIGPROF has really been blocked. From then on nothing ticks for the
+//! thread until it unblocks the signal, as a tick that is pending is there for all to see.
 //!
 //! Programs that deal with SIGPROF themselves are left alone: where one has an action for it, or
 //! lets it alone through, nothing is left out of its masks.
@@ -16,12 +16,21 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use sigspy_wire::slot;
+
+use crate::agent::Agent;
 use crate::siginfo::{SI_TKILL, SigInfo};
-use crate::sys::signal::{SIGPROF_BIT, send_again};
-use crate::{arch, sys};
+use crate::sys::signal::{send_again, tick_bit};
+use crate::{arch, sys, threads};
 
 /// SIGTTOU, SIGXFSZ, SIGVTALRM, SIGWINCH, SIGIO.
-pub const WITNESSES: u64 = 1 << 21 | 1 << 24 | 1 << 25 | 1 << 27 | 1 << 28;
+const WITNESSES: u64 = 1 << 21 | 1 << 24 | 1 << 25 | 1 << 27 | 1 << 28;
+
+/// Whether a mask is one of those that nobody makes signal by signal. Async-signal-safe.
+pub fn blocks_everything(mask: u64) -> bool {
+    let witnesses = WITNESSES & !tick_bit();
+    mask & witnesses == witnesses
+}
 
 const NEVER: u32 = 0;
 const HAPPENED: u32 = 1;
@@ -47,8 +56,8 @@ pub fn end() {
 
 /// The mask as the program believes it to be. Async-signal-safe.
 pub fn as_the_program_knows_it(mask: u64) -> u64 {
-    let is_left_out = happened() && mask & WITNESSES == WITNESSES;
-    mask | if is_left_out { SIGPROF_BIT } else { 0 }
+    let is_left_out = happened() && blocks_everything(mask);
+    mask | if is_left_out { tick_bit() } else { 0 }
 }
 
 /// Holds a SIGPROF of the program's own back, if the interrupted thread believes to have blocked
@@ -57,16 +66,28 @@ pub fn as_the_program_knows_it(mask: u64) -> u64 {
 /// # Safety
 /// `info` and `context` are what the kernel passed to the handler that is now running, and
 /// `signal` is what `info` says.
-pub unsafe fn hold_back(signal: &SigInfo, info: *const u8, context: *mut u8) -> bool {
+pub unsafe fn hold_back(
+    agent: &Agent,
+    signal: &SigInfo,
+    info: *const u8,
+    context: *mut u8,
+) -> bool {
     // SAFETY: the caller passes the kernel's own context.
     let mask = unsafe { arch::interrupted_mask(context) };
-    if as_the_program_knows_it(mask) & SIGPROF_BIT == 0 {
+    if as_the_program_knows_it(mask) & tick_bit() == 0 {
         return false;
+    }
+    let tid = sys::gettid();
+    if let Some(slot) = slot::find(agent.shared.slots, tid)
+        && let Some(ticker) = threads::own_ticker(slot)
+    {
+        slot.timer.store(0, Relaxed);
+        ticker.disarm();
     }
     // SAFETY: as above.
     unsafe {
-        arch::block_on_return(context, SIGPROF_BIT);
-        send_again(sys::getpid(), sys::gettid(), info, signal.code == SI_TKILL);
+        arch::block_on_return(context, tick_bit());
+        send_again(sys::getpid(), tid, info, signal.code == SI_TKILL);
     }
     true
 }
@@ -77,11 +98,11 @@ mod tests {
 
     #[test]
     fn a_mask_is_what_it_is_until_sigprof_was_left_out_of_one() {
-        assert_eq!(as_the_program_knows_it(!SIGPROF_BIT), !SIGPROF_BIT);
+        assert_eq!(as_the_program_knows_it(!tick_bit()), !tick_bit());
         LEFT_OUT.store(HAPPENED, Relaxed);
-        assert_eq!(as_the_program_knows_it(!SIGPROF_BIT), u64::MAX);
+        assert_eq!(as_the_program_knows_it(!tick_bit()), u64::MAX);
         assert_eq!(as_the_program_knows_it(1 << 13), 1 << 13, "one signal is not all");
         LEFT_OUT.store(NO_MORE, Relaxed);
-        assert_eq!(as_the_program_knows_it(!SIGPROF_BIT), !SIGPROF_BIT);
+        assert_eq!(as_the_program_knows_it(!tick_bit()), !tick_bit());
     }
 }

@@ -98,7 +98,6 @@ functions! {
     REGISTER_ATFORK c"__register_atfork",
     SIGACTION c"sigaction" behind signals::sigaction,
     SIGNAL c"signal" behind signals::signal,
-    SIGNALFD c"signalfd" behind wait::signalfd,
     SIGPROCMASK c"sigprocmask" behind mask::sigprocmask,
     SIGTIMEDWAIT c"sigtimedwait" behind wait::sigtimedwait,
     SIGWAIT c"sigwait" behind wait::sigwait,

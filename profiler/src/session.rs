@@ -18,6 +18,7 @@ use crate::agent::{self, Agent};
 use crate::disposition::{self, Disposition};
 use crate::environment::Environment;
 use crate::stacks::Stacks;
+use crate::sys::signal::set_tick_signal;
 use crate::sys::socket::Socket;
 use crate::sys::timer::{Notify, timer_create, timer_delete};
 use crate::sys::{self, Errno};
@@ -134,11 +135,13 @@ fn arm(start: Start, shared: Parts<'static>, arena: &'static [u8]) -> Result<(),
         program: Disposition::default(),
         weighed_cpu_ns: AtomicU64::new(sys::clock_ns(sys::CLOCK_PROCESS_CPUTIME)),
         used_slots: [const { AtomicU64::new(0) }; _],
+        seen_resumes: AtomicU64::new(0),
         reclaim_turns: AtomicU64::new(0),
         reclaim_next: AtomicU64::new(0),
         random: AtomicU64::new(start.random),
     });
-    let before = disposition::install_handler()?;
+    set_tick_signal(shared.control.tick_signal.load(Relaxed));
+    let before = disposition::install_handler(true)?;
     agent.program.set(&before);
     toggle::watch(agent);
     arm_process(agent)
@@ -148,7 +151,7 @@ fn arm(start: Start, shared: Parts<'static>, arena: &'static [u8]) -> Result<(),
 pub fn arm_process(agent: &'static Agent) -> Result<(), Errno> {
     let timer = agent.with_source(|source| source.set_process_cpu_profiler(agent.times()))?;
     agent.process_timer.store(timer.map_or(0, |id| id.wrapping_add(1)), Relaxed);
-    threads::arm_new_thread(agent);
+    threads::arm_main_thread(agent);
     Ok(())
 }
 

@@ -22,7 +22,7 @@ const MAX_WINDOWS: u32 = 64;
 
 /// Memory above the interrupted stack pointer.
 pub struct StackMemory {
-    pid: u32,
+    tid: u32,
     /// Loads are safe at `low <= address`, `address + 8 <= high`; empty: nowhere.
     low: u64,
     high: u64,
@@ -38,13 +38,13 @@ pub struct StackMemory {
 }
 
 impl StackMemory {
-    /// For a thread interrupted at stack pointer `sp`. Async-signal-safe.
-    pub fn new(pid: u32, sp: u64, slot: Option<&Slot>) -> Self {
+    /// For thread `tid`, interrupted at stack pointer `sp`. Async-signal-safe.
+    pub fn new(tid: u32, sp: u64, slot: Option<&Slot>) -> Self {
         let bounds = slot
             .and_then(|slot| StackBounds::unpack(slot.stack.load(Relaxed)))
             .filter(|bounds| bounds.low <= sp && sp < bounds.high);
         Self {
-            pid,
+            tid,
             // The red zone below the stack pointer, as far as it is surely mapped: epilogues
             // leave registers there that they have just restored.
             low: sp.saturating_sub(arch::RED_ZONE).max(sp & !(PAGE - 1)),
@@ -85,7 +85,7 @@ impl StackMemory {
     fn fetch_window(&mut self, address: u64) -> Option<()> {
         self.windows_left = self.windows_left.checked_sub(1)?;
         self.window_start = address;
-        self.window_length = sys::read_own_memory(self.pid, address, &mut self.window);
+        self.window_length = sys::read_own_memory(self.tid, address, &mut self.window);
         Some(())
     }
 }

@@ -94,14 +94,15 @@ pub fn thread_exists(pid: u32, tid: u32) -> bool {
 }
 
 /// Copies `into.len()` bytes from `from`, which need not be mapped; returns how many it could.
+/// `tid` is the calling thread: the process has no memory by its pid once its first thread is gone.
 /// The request is split at page borders, as the kernel copies each part whole or not.
-pub fn read_own_memory(pid: u32, from: u64, into: &mut [MaybeUninit<u8>]) -> usize {
+pub fn read_own_memory(tid: u32, from: u64, into: &mut [MaybeUninit<u8>]) -> usize {
     const PAGE: u64 = 4096;
     let length = (into.len() as u64).min(PAGE);
     let first = (PAGE - from % PAGE).min(length);
     let local = [into.as_mut_ptr() as u64, length];
     let remote = [[from, first], [from.wrapping_add(first), length - first]];
-    call(nr::PROCESS_VM_READV, [pid as usize, address(&local), 1, address(&remote), 2, 0])
+    call(nr::PROCESS_VM_READV, [tid as usize, address(&local), 1, address(&remote), 2, 0])
         .unwrap_or(0)
 }
 

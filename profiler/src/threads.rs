@@ -14,6 +14,8 @@ use sigspy_wire::slot::{self, Slot};
 
 use crate::agent::Agent;
 use crate::handler::Weight;
+use crate::sys::perf::set_period;
+use crate::sys::signal;
 use crate::sys::timer::timer_start;
 use crate::tick::{Ticker, Times, ahead, catch_up};
 use crate::{arch, sys};
@@ -36,38 +38,77 @@ pub fn own_ticker(slot: &Slot) -> Option<Ticker> {
     Ticker::from_word(slot.timer.load(Relaxed))
 }
 
-/// Arms the calling thread, which has just begun.
+/// Arms the main thread of a process that has just begun.
+pub fn arm_main_thread(agent: &'static Agent) {
+    let times = agent.times();
+    let since_tick_ns = agent.monotonic.since_kernel_tick_ns().min(agent.kernel_tick_ns);
+    let (first_ns, lead_ns) = match agent.clock {
+        Clock::Thread => ahead(times.first_ns, since_tick_ns),
+        _ => (times.first_ns, None),
+    };
+    arm(agent, Times { first_ns, ..times }, lead_ns.map_or(Age::Old, Age::Ahead));
+}
+
+/// Arms the calling thread, which has just begun: see [`first_tick`].
 pub fn arm_new_thread(agent: &'static Agent) {
     let times = agent.times();
-    if agent.clock == Clock::Wall {
-        arm(agent, times, None);
-        return;
-    }
-    let since_tick_ns = agent.monotonic.since_kernel_tick_ns().min(agent.kernel_tick_ns);
-    let (first_ns, lead_ns) = ahead(times.first_ns, since_tick_ns);
-    arm(agent, Times { first_ns, ..times }, lead_ns);
+    let first_ns = if agent.clock == Clock::Thread { 1 } else { times.first_ns };
+    arm(agent, Times { first_ns, ..times }, Age::Young);
 }
 
 /// Arms the calling thread, which has been running for a while.
 pub fn arm_old_thread(agent: &'static Agent) {
-    arm(agent, agent.times(), None);
+    arm(agent, agent.times(), Age::Old);
 }
 
-fn arm(agent: &'static Agent, times: Times, lead_ns: Option<u64>) {
+/// What the first tick of a thread stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// What its timer says.
+    Old,
+    /// For its whole life so far, and those of other short threads: see [`first_tick`].
+    Young,
+    /// It should have come earlier by so much: see [`take_lead`].
+    Ahead(u64),
+}
+
+/// In [`Slot::first`]: what to do at the first tick. Others are a lead in ns + FIRST_LEAD.
+const NOTHING: u32 = 0;
+const IS_YOUNG: u32 = 1;
+const SETS_PERIOD: u32 = 2;
+const FIRST_LEAD: u32 = 3;
+
+impl Age {
+    fn to_word(self) -> u32 {
+        match self {
+            Self::Old => NOTHING,
+            Self::Young => IS_YOUNG,
+            Self::Ahead(ns) => (ns as u32).saturating_add(FIRST_LEAD),
+        }
+    }
+}
+
+/// Arms the calling thread again, if nothing ticks for it although it lets ticks through.
+pub fn arm_if_open(agent: &'static Agent) {
+    let is_open = signal::mask() & signal::tick_bit() == 0;
+    let slot = slot_of_this_thread(agent).map(|(_, slot)| slot);
+    if is_open && slot.is_some_and(|slot| own_ticker(slot).is_none()) {
+        arm_old_thread(agent);
+    }
+}
+
+fn arm(agent: &'static Agent, times: Times, age: Age) {
     let Some((index, slot)) = slot_of_this_thread(agent) else { return };
     if let Some(stale) = own_ticker(slot) {
         slot.timer.store(0, Relaxed);
         stale.disarm(); // of a dead thread that had this id
     }
+    slot.first.store(age.to_word(), Relaxed);
+    slot.count_ns.store(sys::clock_ns(sys::CLOCK_THREAD_CPUTIME), Relaxed);
     match agent.with_source(|source| source.set_thread_cpu_profiler(sys::gettid(), index, times)) {
         Ok(Some(ticker)) => {
-            let is_event = matches!(ticker, Ticker::PerfEvent(_));
-            let lead_ns = lead_ns.filter(|_| !is_event); // an event counts from now on
-            slot.lead.store(lead_ns.map_or(0, |ns| ns as u32 + 1), Relaxed);
-            if lead_ns.is_some() || agent.clock == Clock::Wall {
-                slot.count_ns.store(sys::clock_ns(sys::CLOCK_THREAD_CPUTIME), Relaxed);
-            } else {
-                slot.count_ns.store(0, Relaxed);
+            if matches!(ticker, Ticker::PerfEvent(_)) && age == Age::Old {
+                slot.first.store(SETS_PERIOD, Relaxed);
             }
             slot.timer.store(ticker.to_word(), Relaxed);
         }
@@ -79,17 +120,49 @@ fn arm(agent: &'static Agent, times: Times, lead_ns: Option<u64>) {
     }
 }
 
-/// The first tick of a thread that was armed when it began stands for more than its timer says,
-/// and the next one is due earlier.
-pub fn take_lead(slot: &Slot, period_ns: u64, weight: &mut Weight) {
-    let lead_ns = slot.lead.load(Relaxed).checked_sub(1);
-    let (Some(lead_ns), Some(Ticker::Timer(timer))) = (lead_ns, own_ticker(slot)) else {
+/// The first tick of a thread is not like others.
+pub fn first_tick(agent: &Agent, slot: &Slot, weight: &mut Weight) {
+    match slot.first.swap(NOTHING, Relaxed) {
+        NOTHING => {}
+        SETS_PERIOD => set_usual_period(agent, slot),
+        IS_YOUNG => stand_for_the_short(agent, slot, weight),
+        lead => take_lead(slot, (lead - FIRST_LEAD).into(), agent.period_ns, weight),
+    }
+}
+
+/// A young thread. Most of what short threads use falls between two looks of the kernel at CPU
+/// timers: nobody sees it, and then they are gone. So a young thread's timer is due at the first
+/// look that finds it running, and its first tick stands for all that it has used until then, and
+/// for what the process has used and no tick has stood for yet: others like it.
+fn stand_for_the_short(agent: &Agent, slot: &Slot, weight: &mut Weight) {
+    if weight.blocked_ns > 0 {
         return;
-    };
-    slot.lead.store(0, Relaxed);
+    }
+    match own_ticker(slot) {
+        Some(Ticker::Timer(timer)) => {
+            let now_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
+            weight.ns = now_ns.saturating_sub(slot.count_ns.load(Relaxed));
+            let _ = timer_start(timer, agent.period_ns, agent.period_ns); // else it ticks as before
+        }
+        _ => set_usual_period(agent, slot),
+    }
+    weight.ns = weight.ns.saturating_add(agent.claim_unweighed_ns(weight.ns));
+}
+
+/// The first tick of a perf event comes after a random part of the period.
+fn set_usual_period(agent: &Agent, slot: &Slot) {
+    if let Some(Ticker::PerfEvent(event)) = own_ticker(slot) {
+        set_period(event, agent.period_ns);
+    }
+}
+
+/// The first tick of a main thread that should have come earlier by `lead_ns`, and the next one is
+/// due earlier, too.
+fn take_lead(slot: &Slot, lead_ns: u64, period_ns: u64, weight: &mut Weight) {
+    let Some(Ticker::Timer(timer)) = own_ticker(slot) else { return };
     let armed_ns = slot.count_ns.load(Relaxed);
     let ran_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME).saturating_sub(armed_ns);
-    let (expiries, next_ns) = catch_up(ran_ns, lead_ns.into(), period_ns);
+    let (expiries, next_ns) = catch_up(ran_ns, lead_ns, period_ns);
     weight.ns = expiries.wrapping_mul(period_ns).saturating_sub(weight.blocked_ns);
     let _ = timer_start(timer, next_ns, period_ns); // else it is late, as it was
 }
@@ -143,15 +216,15 @@ fn reclaim_if_dead(agent: &Agent, index: usize) {
 /// is delivered when the mask lets it through, so this is how the end of a time with SIGPROF
 /// blocked looks. A late tick alone does not tell: CPU timers are looked at when the kernel's
 /// tick finds the thread running, and on a busy machine that takes many ticks to happen.
-pub fn has_unblocked_signals(pid: u32, context: *const u8) -> bool {
+pub fn has_unblocked_signals(tid: u32, context: *const u8) -> bool {
     // SAFETY: the handler passes on the context that the kernel gave it.
     let pc = unsafe { arch::registers(context) }.pc;
-    code_is(pid, pc.wrapping_sub(arch::RT_SIGPROCMASK.len() as u64), arch::RT_SIGPROCMASK)
+    code_is(tid, pc.wrapping_sub(arch::RT_SIGPROCMASK.len() as u64), arch::RT_SIGPROCMASK)
 }
 
 /// Whether the interrupted thread was waiting, for a tick of the wall clock that stands for
 /// `weight_ns`: it has run for less than half of that time, and it was in a system call.
-pub fn was_waiting(pid: u32, slot: &Slot, weight_ns: u64, context: *const u8) -> bool {
+pub fn was_waiting(tid: u32, slot: &Slot, weight_ns: u64, context: *const u8) -> bool {
     let used = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
     let before = slot.count_ns.swap(used, Relaxed);
     if used.saturating_sub(before) >= weight_ns / 2 {
@@ -161,13 +234,13 @@ pub fn was_waiting(pid: u32, slot: &Slot, weight_ns: u64, context: *const u8) ->
     let pc = unsafe { arch::registers(context) }.pc;
     let call = arch::SYSTEM_CALL;
     // A call that will be made again is interrupted before its instruction.
-    code_is(pid, pc.wrapping_sub(call.len() as u64), call) || code_is(pid, pc, call)
+    code_is(tid, pc.wrapping_sub(call.len() as u64), call) || code_is(tid, pc, call)
 }
 
 /// Whether `bytes` are the code at `address`, which may be anything.
-fn code_is<const N: usize>(pid: u32, address: u64, bytes: [u8; N]) -> bool {
+fn code_is<const N: usize>(tid: u32, address: u64, bytes: [u8; N]) -> bool {
     let mut code = [MaybeUninit::new(0); N];
-    let length = sys::read_own_memory(pid, address, &mut code);
+    let length = sys::read_own_memory(tid, address, &mut code);
     // SAFETY: all bytes were zero, whatever the kernel has written since.
     length == N && code.map(|byte| unsafe { byte.assume_init() }) == bytes
 }

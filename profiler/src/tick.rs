@@ -202,7 +202,8 @@ pub fn judge_sigprof(origin: Origin, timer: u32, own: Option<Ticker>) -> Deliver
         (Origin::Program | Origin::Knock, _) => Delivery::NotOurs,
         (Origin::PerfEvent, _) => Delivery::Sample,
         (Origin::ThreadTimer { .. }, own) if own == Some(Ticker::Timer(timer)) => Delivery::Sample,
-        (Origin::ThreadTimer { .. }, _) => Delivery::Duplicate,
+        (Origin::ThreadTimer { .. }, None) => Delivery::Sample, // it is being armed
+        (Origin::ThreadTimer { .. }, Some(_)) => Delivery::Duplicate,
         (Origin::ProcessTimer | Origin::ProcessItimer, None) => Delivery::Sample,
         (Origin::ProcessTimer | Origin::ProcessItimer, Some(_)) => Delivery::Duplicate,
     }
@@ -278,7 +279,7 @@ mod tests {
             (thread, Some(Ticker::Timer(3)), Delivery::Sample),
             (thread, Some(Ticker::Timer(4)), Delivery::Duplicate),
             (thread, Some(Ticker::PerfEvent(3)), Delivery::Duplicate),
-            (thread, None, Delivery::Duplicate),
+            (thread, None, Delivery::Sample),
             (Origin::PerfEvent, Some(Ticker::PerfEvent(7)), Delivery::Sample),
             (Origin::ProcessTimer, None, Delivery::Sample),
             (Origin::ProcessTimer, Some(Ticker::Timer(3)), Delivery::Duplicate),

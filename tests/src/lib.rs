@@ -18,7 +18,7 @@ mod temp;
 
 pub use binary::{sigspy, unprivileged_sigspy};
 pub use folded::{Folded, thread_of};
-pub use program::{Language, Program, needs, program, program_with};
+pub use program::{Language, Program, needs, program, program_in, program_with};
 pub use random::Random;
 pub use recording::{Recorded, export, record, record_at, record_in, record_with};
 pub use run::{Outcome, Running, run, run_with_input, run_within, spawn, wait_until};

@@ -1,4 +1,4 @@
-//! Builds the programs in `programs/`.
+//! Builds the programs in `programs/` and `torture/`.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -35,19 +35,32 @@ pub fn program(source: &str) -> Program {
 
 /// The program `programs/SOURCE`, built with more flags.
 pub fn program_with(source: &str, flags: &[&str]) -> Program {
-    let folder = workspace().join("tests/programs");
-    let source_path = folder.join(source);
-    let built = target().join("sigspy-programs").join(source.replace('.', "-") + &flags.concat());
+    program_in("programs", source, flags)
+}
+
+/// The program `FOLDER/SOURCE` beside the tests, built with more flags.
+pub fn program_in(folder: &str, source: &str, flags: &[&str]) -> Program {
+    let source_path = workspace().join("tests").join(folder).join(source);
+    let name = format!("{folder}-{}{}", source.replace('.', "-"), flags.concat());
+    let built = target().join("sigspy-programs").join(name);
     fs::create_dir_all(&built).expect("the target folder is writable");
     let path = built.join(source_path.file_stem().expect("a source has a name"));
 
     let lock = File::create(built.join("lock")).expect("the target folder is writable");
     lock.lock().expect("Linux can lock a file");
-    let newest_source = modified(&source_path).max(modified(&folder.join("cpu.h")));
-    if modified(&path) < newest_source {
+    if modified(&path) < modified(&source_path).max(newest_header()) {
         compile(&source_path, flags, &path);
     }
     Program { path }
+}
+
+/// When a header of any program was changed last.
+fn newest_header() -> Option<SystemTime> {
+    let folders = ["programs", "torture"].map(|folder| workspace().join("tests").join(folder));
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let files = entries.map(|entry| entry.expect("a folder can be read").path());
+    let headers = files.filter(|path| path.extension() == Some(OsStr::new("h")));
+    headers.map(|path| modified(&path)).max().flatten()
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

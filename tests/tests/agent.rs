@@ -16,7 +16,11 @@ use sigspy_tests::{TempDir, program, run, sigspy};
 const WANTED: [&str; 2] = ["environ", "getauxval"];
 
 /// What the agent puts itself in front of.
-const INTERPOSED: [&str; 12] = [
+const INTERPOSED: [&str; 24] = [
+    "_Fork",
+    "clone",
+    "dlclose",
+    "dlopen",
     "execl",
     "execle",
     "execlp",
@@ -26,9 +30,17 @@ const INTERPOSED: [&str; 12] = [
     "execvp",
     "execvpe",
     "fexecve",
+    "posix_spawn",
+    "posix_spawnp",
     "pthread_create",
+    "pthread_sigmask",
     "sigaction",
     "signal",
+    "sigprocmask",
+    "sigtimedwait",
+    "sigwait",
+    "sigwaitinfo",
+    "thrd_create",
 ];
 
 type Elf<'data> = ElfFile64<'data, Endianness>;

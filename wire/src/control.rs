@@ -76,6 +76,8 @@ pub struct Control {
     /// Not zero: programs that are executed with an environment of their own get back what they
     /// need to load the agent.
     pub restore_environment: AtomicU32,
+    /// The number of the signal that ticks arrive as.
+    pub tick_signal: AtomicU32,
     /// The number of the signal with which the program can be told to pause and to go on; 0:
     /// there is none.
     pub toggle_signal: AtomicU32,
@@ -88,6 +90,8 @@ pub struct Control {
     pub errno: AtomicU32,
     /// What a SIGPROF carries by which the collector tells a thread to arm itself.
     pub knock_cookie: AtomicU64,
+    /// How often sampling has been resumed after a pause.
+    pub resumes: AtomicU64,
     /// How often the collector has knocked.
     pub knocks: AtomicU64,
     /// Ticks of threads that found no slot.

@@ -60,13 +60,12 @@ pub struct Slot {
     pub pid: AtomicU32,
     /// What ticks for this thread alone, as the agent's number for it + 1; 0: nothing does.
     pub timer: AtomicU32,
-    /// By how much earlier the first expiry of the thread's own timer should have been, ns, + 1;
-    /// 0: it was not too late, or that is settled.
-    pub lead: AtomicU32,
+    /// What the thread's first tick stands for, as the agent's number for it.
+    pub first: AtomicU32,
     /// Bounds of the stack this thread was seen on, packed by [`StackBounds`]; 0: unknown.
     pub stack: AtomicU64,
-    /// At its last tick, the count of its perf event, or with the wall clock its CPU time; at first
-    /// its CPU time when it was armed, ns.
+    /// The thread's CPU time when it was armed; with perf events and the wall clock, at its last
+    /// tick; ns.
     pub count_ns: AtomicU64,
     pub counts: Counts,
 }
@@ -132,7 +131,7 @@ impl Slot {
         self.pid.store(pid, Relaxed);
         self.timer.store(0, Relaxed);
         self.stack.store(0, Relaxed);
-        self.lead.store(0, Relaxed);
+        self.first.store(0, Relaxed);
         self.count_ns.store(0, Relaxed);
     }
 
@@ -209,7 +208,7 @@ mod tests {
                 tid: 0.into(),
                 pid: 0.into(),
                 timer: 0.into(),
-                lead: 0.into(),
+                first: 0.into(),
                 stack: 0.into(),
                 count_ns: 0.into(),
                 counts: Counts::default(),

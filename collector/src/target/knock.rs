@@ -1,8 +1,8 @@
 //! Threads that nobody samples: those that were made without the C library, or before the agent
-//! was there. They are told, by a SIGPROF with a cookie that the agent knows, to arm themselves.
+//! was there. They are told, by the signal of ticks with a cookie that the agent knows, to arm themselves.
 //!
 //! A signal to a process that does not catch it would end that process. So we knock only where the
-//! kernel says that SIGPROF is caught and that it has room for what the signal carries.
+//! kernel says that the signal is caught and that it has room for what the signal carries.
 #![allow(unsafe_code, reason = "rt_tgsigqueueinfo has no safe wrapper")]
 
 use std::collections::HashMap;
@@ -62,11 +62,12 @@ impl Knocker {
             }
         }
         self.strangers = strangers;
+        let signal = control.tick_signal.load(Relaxed);
         let due = self.strangers.iter().filter(|(_, since)| since.elapsed() >= MOMENT);
         for (&tid, _) in due {
-            if may_knock(pid, tid, control.clock.load(Relaxed) == Clock::Wall as u32) {
+            if may_knock(pid, tid, signal, control.clock.load(Relaxed) == Clock::Wall as u32) {
                 control.knocks.fetch_add(1, Relaxed);
-                knock(pid, tid, control.knock_cookie.load(Relaxed));
+                knock(pid, tid, signal, control.knock_cookie.load(Relaxed));
             }
         }
     }
@@ -74,8 +75,8 @@ impl Knocker {
 
 /// Whether a thread can be told without harm, and without being woken if it sleeps: then there is
 /// no hurry.
-fn may_knock(pid: u32, tid: u32, also_asleep: bool) -> bool {
-    const SIGPROF_BIT: u64 = 1 << 26;
+fn may_knock(pid: u32, tid: u32, signal: u32, also_asleep: bool) -> bool {
+    let bit = 1u64.checked_shl(signal.wrapping_sub(1)).unwrap_or(0);
     let Ok(status) = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")) else {
         return false;
     };
@@ -86,19 +87,19 @@ fn may_knock(pid: u32, tid: u32, also_asleep: bool) -> bool {
     let mask = |name| u64::from_str_radix(field(name), 16).unwrap_or(0);
     let (used, limit) = field("SigQ:").split_once('/').unwrap_or_default();
     let (used, limit) = (used.parse().unwrap_or(u64::MAX), limit.parse().unwrap_or(0));
-    let is_caught = mask("SigCgt:") & SIGPROF_BIT != 0;
-    let is_open = mask("SigBlk:") & SIGPROF_BIT == 0;
+    let is_caught = mask("SigCgt:") & bit != 0;
+    let is_open = mask("SigBlk:") & bit == 0;
     is_caught && is_open && used < limit / 2 && (also_asleep || field("State:").starts_with('R'))
 }
 
-fn knock(pid: u32, tid: u32, cookie: u64) {
+fn knock(pid: u32, tid: u32, signal: u32, cookie: u64) {
     const SI_QUEUE: u64 = -1i32 as u32 as u64;
     let own = u64::from(std::process::id());
     // siginfo_t: number and error, code, pid and user, value (asm-generic/siginfo.h).
     let mut info = [0u64; 16];
-    info[..4].copy_from_slice(&[libc::SIGPROF as u64, SI_QUEUE, own, cookie]);
+    info[..4].copy_from_slice(&[signal.into(), SI_QUEUE, own, cookie]);
     // SAFETY: the kernel reads a siginfo_t of 128 bytes from `info`.
     unsafe {
-        libc::syscall(libc::SYS_rt_tgsigqueueinfo, pid, tid, libc::SIGPROF, &raw const info);
+        libc::syscall(libc::SYS_rt_tgsigqueueinfo, pid, tid, signal, &raw const info);
     }
 }

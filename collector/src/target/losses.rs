@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use sigspy_wire::slot::Counts;
 
@@ -9,11 +10,14 @@ use crate::journal::Journal;
 use crate::memory::TargetMemory;
 use crate::recording::Event;
 
+/// CPUs that a process can use at once, and time that is not looked at too closely.
+const MOST_CPUS: u64 = 1024;
+const SLACK_NS: u64 = 1_000_000_000;
 /// Stands for the threads that found no slot.
 const UNSLOTTED: usize = usize::MAX;
 
-#[derive(Default)]
 pub struct Losses {
+    since: Instant,
     /// Records that made no sense, and lanes.
     pub bad_records: u64,
     /// `lost_ns` of each slot when it was last looked at.
@@ -24,6 +28,16 @@ pub struct Losses {
 }
 
 impl Losses {
+    pub fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            bad_records: 0,
+            seen_ns: HashMap::new(),
+            suspects: HashMap::new(),
+            unbalanced_ticks: 0,
+        }
+    }
+
     /// What was lost since the last look: thread, process, and weight in ns.
     pub fn look(&mut self, memory: &TargetMemory) -> Vec<(u32, u32, u64)> {
         let parts = memory.parts();
@@ -40,14 +54,16 @@ impl Losses {
         lost
     }
 
-    /// Weight that `counts` has lost since it was last looked at.
+    /// Weight that `counts` has lost since it was last looked at, ns. More than can have passed makes
+    /// no sense.
     fn news(&mut self, index: usize, counts: &Counts) -> Option<u64> {
         let lost_ns = counts.lost_ns.load(Relaxed);
         if lost_ns == 0 {
             return None;
         }
         let before = self.seen_ns.insert(index, lost_ns).unwrap_or(0);
-        lost_ns.checked_sub(before).filter(|&ns| ns > 0)
+        let most_ns = (self.since.elapsed().as_nanos() as u64 + SLACK_NS).saturating_mul(MOST_CPUS);
+        lost_ns.checked_sub(before).filter(|&ns| ns > 0 && ns <= most_ns)
     }
 
     /// Looks for ticks that are neither recorded nor lost. Called seldom: a handler that runs has
@@ -86,7 +102,7 @@ mod tests {
 
     #[test]
     fn lost_time_is_entered_once() {
-        let (mut losses, counts) = (Losses::default(), Counts::default());
+        let (mut losses, counts) = (Losses::new(), Counts::default());
         assert_eq!(losses.news(3, &counts), None);
         counts.lost_ns.store(500, Relaxed);
         assert_eq!(losses.news(3, &counts), Some(500));
@@ -99,7 +115,7 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_twice_is_missing() {
-        let (mut losses, counts) = (Losses::default(), Counts::default());
+        let (mut losses, counts) = (Losses::new(), Counts::default());
         counts.ticks.store(5, Relaxed);
         losses.check_balance(3, &counts);
         counts.recorded.store(5, Relaxed);

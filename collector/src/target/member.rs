@@ -13,6 +13,7 @@ use super::code::Code;
 use super::knock::Knocker;
 use super::threads::Threads;
 use crate::journal::{Journal, NewProcess};
+use crate::maps::{self, FileId};
 use crate::modules::Modules;
 use crate::recording::Event;
 use crate::system;
@@ -69,6 +70,7 @@ impl Member {
         pid: u32,
         entry: &Process,
         parent: Option<&Self>,
+        memory: FileId,
         journal: &mut Journal,
     ) -> Self {
         let name = parent.map(|parent| journal.name_of(parent.id));
@@ -80,7 +82,10 @@ impl Member {
         };
         let code = parent.map_or_else(|| Code::new(pid), |parent| parent.code.of_child(pid));
         let mut member = Self::new(index, process, code, journal);
-        member.pidfd = system::open_pidfd(pid).ok();
+        // The table is in the hands of the processes: only who has mapped it is one of them.
+        if maps::read(pid).is_ok_and(|maps| maps.iter().any(|one| one.file == memory)) {
+            member.pidfd = system::open_pidfd(pid).ok();
+        }
         member
     }
 

@@ -11,7 +11,6 @@ use crate::handler::handle;
 
 /// Numbers of the system calls that the agent makes.
 pub mod nr {
-    pub const READ: usize = 0;
     pub const WRITE: usize = 1;
     pub const OPEN: usize = 2;
     pub const CLOSE: usize = 3;
@@ -69,62 +68,68 @@ pub unsafe fn syscall(number: usize, arguments: [usize; 6]) -> isize {
     result
 }
 
-/// What the kernel calls for SIGPROF. It has a few hundred bytes to spend here: the stack may
+/// What the kernel calls for a tick. It has a few hundred bytes to spend here: the stack may
 /// be an alternate stack of just the size that the kernel asks for. So it moves to a stack of
 /// ours, lets `handle` do the work there, and moves back.
 ///
-/// `handle` returns what the program wants done about a signal of its own: the address of its
-/// handler and a signal mask. The mask is set here, as nothing but this stack may be in use when
-/// the next signal comes; then the program's handler takes our place, with all of our stack.
+/// `handle` says what the program wants done about a signal of its own: a [`Wanted`]. The mask is set
+/// here, as nothing but this stack may be in use when the next signal comes; then the program's
+/// handler takes our place, with all of our stack, or with the frame on another one.
 #[unsafe(naked)]
 pub extern "C" fn sigprof_entry(signal: i32, info: *const u8, context: *mut u8) {
     naked_asm!(
         "push rbp",
         "mov rbp, rsp",
         "push rbx",
-        "push r12",
-        "push rsi", // rbp - 24: info
-        "push rdx", // rbp - 32: context
+        "push rsi",     // rbp - 16: info
+        "push rdx",     // rbp - 24: context
+        "push rdi",     // rbp - 32: signal
+        "sub rsp, 32",  // rbp - 64: wanted, as handler, mask, frame
         "mov rdi, rsp",
         "call {claim_stack}",
         "mov rbx, rax",
-        "mov rdi, [rbp - 24]",
-        "mov rsi, [rbp - 32]",
+        "mov rdi, [rbp - 16]",
+        "mov rsi, [rbp - 24]",
+        "lea rdx, [rbp - 64]",
         "test rax, rax",
         "cmovz rax, rsp", // none is free: this one has to do
         "mov rsp, rax",
         "call {handle}",
-        "lea rsp, [rbp - 32]",
-        "mov r12, rax",
-        "push rdx",
-        "push rdx", // twice, to keep the stack aligned
+        "lea rsp, [rbp - 64]",
         "mov rdi, rbx",
         "call {release_stack}",
-        "test r12, r12",
-        "jz 2f",
+        "cmp qword ptr [rbp - 64], 0",
+        "jne 2f",
+        "mov rbx, [rbp - 8]",
+        "leave",
+        "ret",
+        "2:",
         "mov eax, {rt_sigprocmask}",
         "mov edi, 2", // SIG_SETMASK
-        "mov rsi, rsp",
+        "lea rsi, [rbp - 56]",
         "xor edx, edx",
         "mov r10d, 8",
         "syscall",
-        "2:",
-        "mov rax, r12",
-        "mov rsi, [rbp - 24]",
-        "mov rdx, [rbp - 32]",
+        "mov rax, [rbp - 64]",
+        "mov rcx, [rbp - 48]",
+        "mov edi, [rbp - 32]",
+        "mov rsi, [rbp - 16]",
+        "mov rdx, [rbp - 24]",
         "mov rbx, [rbp - 8]",
-        "mov r12, [rbp - 16]",
         "leave",
-        "test rax, rax",
+        "test rcx, rcx",
         "jz 3f",
-        "mov edi, 27", // SIGPROF
-        "jmp rax",
+        "mov rsp, rcx", // the frame, whose first word is the return address
+        "lea rdx, [rcx + {context}]",
+        "lea rsi, [rcx + {info}]",
         "3:",
-        "ret",
+        "jmp rax",
         claim_stack = sym claim_stack,
         handle = sym handle,
         release_stack = sym release_stack,
         rt_sigprocmask = const nr::RT_SIGPROCMASK,
+        context = const frame::CONTEXT,
+        info = const frame::INFO,
     )
 }
 
@@ -166,17 +171,37 @@ macro_rules! variadic_exec {
         #[unsafe(no_mangle)]
         pub extern "C" fn $name() {
             naked_asm!(
+                ".cfi_startproc",
                 "pop r11",
-                "push r9", "push r8", "push rcx", "push rdx", "push rsi",
+                ".cfi_def_cfa_offset 0",
+                ".cfi_register rip, r11",
+                "push r9",
+                ".cfi_adjust_cfa_offset 8",
+                "push r8",
+                ".cfi_adjust_cfa_offset 8",
+                "push rcx",
+                ".cfi_adjust_cfa_offset 8",
+                "push rdx",
+                ".cfi_adjust_cfa_offset 8",
+                "push rsi",
+                ".cfi_adjust_cfa_offset 8",
                 "mov rdx, rsp",
                 "mov rsi, rdi",
                 "mov edi, {number}",
                 "push r11", // and the stack is aligned
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_offset rip, -48",
                 "call {call}",
                 "pop r11",
+                ".cfi_adjust_cfa_offset -8",
+                ".cfi_register rip, r11",
                 "add rsp, 40",
+                ".cfi_adjust_cfa_offset -40",
                 "push r11",
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_offset rip, -8",
                 "ret",
+                ".cfi_endproc",
                 number = const $number,
                 call = sym crate::interpose::call_variadic_exec,
             )
@@ -224,6 +249,65 @@ mod ucontext {
     pub const RSP: usize = 160;
     pub const RIP: usize = 168;
     pub const SIGMASK: usize = 296;
+}
+
+/// The signal frame: a return address, `struct ucontext`, `siginfo_t`. The floating-point state lies
+/// elsewhere (linux/arch/x86/include/asm/sigframe.h, uapi/asm/sigcontext.h).
+mod frame {
+    pub const CONTEXT: usize = 8;
+    pub const INFO: usize = CONTEXT + 304;
+    pub const LENGTH: usize = INFO + 128;
+    /// In the context: the alternate stack, as address, flags, size.
+    pub const STACK: usize = 16;
+    /// In the context: the address of the floating-point state.
+    pub const STATE: usize = 224;
+    /// In that state: a magic number, then its length.
+    pub const STATE_MAGIC: usize = 464;
+    pub const MAGIC: u32 = 0x4650_5853;
+    pub const LEGACY_STATE: usize = 512;
+}
+
+/// Copies the signal frame from the alternate stack to the stack that was interrupted, for a handler
+/// that runs there. Returns where it is now; 0: it was not on an alternate stack. Async-signal-safe,
+/// as far as the program's stack goes on: the kernel would have written there just the same.
+///
+/// # Safety
+/// As for [`block_on_return`].
+pub unsafe fn move_frame(context: *mut u8) -> usize {
+    // SAFETY: the caller passes a kernel-made ucontext_t, and with it the frame that it is part of.
+    unsafe {
+        let word = |offset: usize| context.add(offset).cast::<usize>().read();
+        let (bottom, size) = (word(frame::STACK), word(frame::STACK + 16));
+        let sp = word(ucontext::RSP);
+        let is_on_it = |address: usize| address.wrapping_sub(bottom) < size;
+        if !is_on_it(context.addr()) || is_on_it(sp) {
+            return 0;
+        }
+        let state = word(frame::STATE) as *const u8;
+        let length = state_length(state);
+        let new_state = (sp - RED_ZONE as usize - length) & !63;
+        let new_frame = ((new_state - frame::LENGTH) & !15) - 8;
+        let to = new_frame as *mut u8;
+        to.copy_from_nonoverlapping(context.sub(frame::CONTEXT), frame::LENGTH);
+        if !state.is_null() {
+            (new_state as *mut u8).copy_from_nonoverlapping(state, length);
+            to.add(frame::CONTEXT + frame::STATE).cast::<usize>().write(new_state);
+        }
+        new_frame
+    }
+}
+
+unsafe fn state_length(state: *const u8) -> usize {
+    if state.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller passes the state of a signal frame, which is as long as the legacy one or
+    // says that it is longer.
+    unsafe {
+        let magic = state.add(frame::STATE_MAGIC).cast::<u32>().read();
+        let length = state.add(frame::STATE_MAGIC + 4).cast::<u32>().read();
+        if magic == frame::MAGIC { length as usize } else { frame::LEGACY_STATE }
+    }
 }
 
 /// Bytes below the stack pointer that functions may use (System V ABI).

@@ -17,7 +17,7 @@ use sigspy_wire::control::Clock;
 use super::spawn::{Announced, announce, with_environment};
 use super::{EXECVE, EXECVEAT, EXECVPE, FEXECVE, call_next, mask};
 use crate::agent::{self, Agent};
-use crate::sys::signal::{self, SIGPROF_BIT, send_again, take_pending_sigprof};
+use crate::sys::signal::{self, send_again, take_pending_tick, tick_bit};
 use crate::sys::timer::set_profiling_itimer;
 use crate::{arch, handler, sys};
 
@@ -57,9 +57,9 @@ fn stop_clock() -> Option<&'static Agent> {
     // A child of vfork has no timer, and its memory is its parent's.
     let agent = agent::of_this_process().filter(|agent| agent.clock == Clock::Process)?;
     let mask = signal::mask();
-    signal::set_mask(mask | SIGPROF_BIT);
+    signal::set_mask(mask | tick_bit());
     let _ = set_profiling_itimer(0, 0); // cannot fail with valid pointers
-    if let Some(info) = take_pending_sigprof()
+    if let Some(info) = take_pending_tick()
         && !handler::swallow(agent, info.as_ptr())
     {
         // SAFETY: the kernel has filled it in.

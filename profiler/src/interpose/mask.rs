@@ -5,10 +5,10 @@
 use core::ffi::c_int;
 
 use super::{ENOSYS, Next, PTHREAD_SIGMASK, SIGPROCMASK, SignalSet, call_next};
-use crate::agent;
 use crate::disposition::{SIG_DFL, SIG_IGN};
-use crate::held_back::{self, WITNESSES};
-use crate::sys::signal::{self, SIGPROF_BIT};
+use crate::held_back;
+use crate::sys::signal::{self, tick_bit};
+use crate::{agent, threads};
 
 const SIG_BLOCK: c_int = 0;
 const SIG_UNBLOCK: c_int = 1;
@@ -56,10 +56,11 @@ unsafe fn change(
     };
     // SAFETY: the caller passes null or a valid pointer.
     let wanted = unsafe { set.as_ref() };
-    let names_sigprof = wanted.is_some_and(|[mask, ..]| mask & SIGPROF_BIT != 0);
-    if !names_sigprof && !held_back::happened() || agent::of_this_process().is_none() {
+    let names_sigprof = wanted.is_some_and(|[mask, ..]| mask & tick_bit() != 0);
+    if !names_sigprof && !held_back::happened() {
         return call(set);
     }
+    let Some(agent) = agent::of_this_process() else { return call(set) };
     let before = signal::mask();
     let believed = held_back::as_the_program_knows_it(before);
     let after = wanted.map_or(believed, |[mask, ..]| mask_after(believed, how, *mask));
@@ -67,21 +68,23 @@ unsafe fn change(
         let set = wanted.map(|&[mask, ref rest @ ..]| {
             let mut without = [0; 16];
             let [first, others @ ..] = &mut without;
-            (*first, *others) =
-                (if how == SIG_UNBLOCK { mask } else { mask & !SIGPROF_BIT }, *rest);
+            (*first, *others) = (if how == SIG_UNBLOCK { mask } else { mask & !tick_bit() }, *rest);
             without
         });
         call(set.as_ref().map_or(set_is_null(), core::ptr::from_ref))
     } else {
         let result = call(set);
-        if after & SIGPROF_BIT != 0 && believed != before && result == Some(0) {
-            signal::set_mask(signal::mask() | SIGPROF_BIT); // it was left out until now
+        if after & tick_bit() != 0 && believed != before && result == Some(0) {
+            signal::set_mask(signal::mask() | tick_bit()); // it was left out until now
         }
         result
     };
+    if before & tick_bit() != 0 {
+        threads::arm_if_open(agent);
+    }
     // SAFETY: the caller passes null or a pointer that is valid for writes.
     if let (Some([reported, ..]), Some(0)) = (unsafe { old.as_mut() }, result) {
-        *reported |= believed & SIGPROF_BIT;
+        *reported |= believed & tick_bit();
     }
     result
 }
@@ -101,15 +104,15 @@ fn mask_after(before: u64, how: c_int, set: u64) -> u64 {
 
 /// Whether SIGPROF is left out where the kernel's mask is `before` and the program wants `after`.
 fn leaves_out_sigprof(before: u64, after: u64) -> bool {
-    if after & WITNESSES != WITNESSES {
+    if !held_back::blocks_everything(after) {
         return false;
     }
-    if after & SIGPROF_BIT == 0 {
+    if after & tick_bit() == 0 {
         held_back::end(); // the program wants it, and it alone
         return false;
     }
     // A signal that is held back must not come through.
-    let is_really_blocked = before & SIGPROF_BIT != 0;
+    let is_really_blocked = before & tick_bit() != 0;
     let is_handled = agent::get()
         .is_some_and(|agent| ![SIG_DFL, SIG_IGN].contains(&agent.program.get().handler));
     !is_really_blocked && !is_handled && held_back::begin()

@@ -5,9 +5,9 @@
 use core::ffi::c_int;
 
 use super::{SIGACTION, SIGNAL, SignalSet, call_next};
-use crate::agent;
 use crate::disposition::our_handler;
-use crate::sys::signal::{KernelAction, SIGPROF, set_action};
+use crate::sys::signal::{KernelAction, set_action, tick_signal};
+use crate::{agent, disposition};
 
 /// libc's `struct sigaction`.
 #[repr(C)]
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn sigaction(
 ) -> c_int {
     // SAFETY: the caller passes null or a valid pointer.
     let wanted = unsafe { new.as_ref() }.map(LibcAction::to_kernel);
-    if signal == SIGPROF
+    if signal == tick_signal()
         && let Some(before) = program_sigaction(wanted.as_ref())
     {
         // SAFETY: as above.
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn sigaction(
     }
     // SAFETY: the caller's own arguments.
     let result = unsafe { next_sigaction(signal, new, old) };
-    if signal == SIGPROF && result == 0 {
+    if signal == tick_signal() && result == 0 {
         // SAFETY: as above.
         if let Some(reported) = unsafe { old.as_mut() } {
             *reported = LibcAction::from_kernel(&as_the_program_knows_it(reported.to_kernel()));
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn signal(signal: c_int, handler: usize) -> usize {
     const SA_RESTART: u64 = 0x1000_0000;
     const SIG_ERR: usize = usize::MAX;
     let action = KernelAction { handler, flags: SA_RESTART, ..KernelAction::default() };
-    if signal == SIGPROF
+    if signal == tick_signal()
         && let Some(before) = program_sigaction(Some(&action))
     {
         return before.handler;
@@ -122,6 +122,9 @@ fn program_sigaction(new: Option<&KernelAction>) -> Option<KernelAction> {
     let old = agent.program.get();
     if let Some(new) = new {
         agent.program.set(new);
+        if disposition::restarts(new) != disposition::restarts(&old) {
+            let _ = disposition::install_handler(disposition::restarts(new)); // ours is there
+        }
     }
     Some(old)
 }

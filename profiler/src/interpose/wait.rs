@@ -1,24 +1,23 @@
-//! `sigwait` and its kin, and `signalfd`: who waits for all signals does not get our ticks.
+//! `sigwait` and its kin: who waits for all signals does not get our ticks.
 #![allow(unsafe_code, reason = "C functions with raw pointers")]
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_int;
 use core::ptr;
 
 use super::{
-    EAGAIN, EINTR, ENOSYS, SIGNALFD, SIGTIMEDWAIT, SIGWAIT, SIGWAITINFO, SignalSet, call_next,
-    errno, set_errno,
+    EAGAIN, EINTR, ENOSYS, SIGTIMEDWAIT, SIGWAIT, SIGWAITINFO, SignalSet, call_next, errno,
+    set_errno,
 };
 use crate::agent::{self, Agent};
 use crate::handler;
-use crate::held_back::WITNESSES;
 use crate::sys::Timespec;
-use crate::sys::signal::{RawSigInfo, SIGPROF, SIGPROF_BIT};
+use crate::sys::signal::{RawSigInfo, tick_bit, tick_signal};
 
 /// The agent, if a thread of the program that waits for `set` might get its ticks.
 unsafe fn endangered(set: *const SignalSet) -> Option<&'static Agent> {
     // SAFETY: the caller passes null or a valid pointer.
     let &[mask, ..] = unsafe { set.as_ref() }?;
-    if mask & SIGPROF_BIT == 0 {
+    if mask & tick_bit() == 0 {
         return None;
     }
     agent::of_this_process()
@@ -35,7 +34,7 @@ fn until_not_ours(
     let info = if info.is_null() { &raw mut own } else { info };
     loop {
         let signal = wait(info);
-        if signal != SIGPROF || !handler::swallow(agent, info.cast()) {
+        if signal != tick_signal() || !handler::swallow(agent, info.cast()) {
             return signal;
         }
     }
@@ -135,32 +134,4 @@ pub unsafe extern "C" fn sigtimedwait(
         }
         signal
     })
-}
-
-/// In front of libc's: a descriptor for all signals is not for SIGPROF. One for SIGPROF by name is
-/// left as it is.
-///
-/// # Safety
-/// As signalfd(2).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn signalfd(descriptor: c_int, set: *const SignalSet, flags: c_int) -> c_int {
-    let call = |set: *const c_void| {
-        // SAFETY: the caller's own arguments, or a set of ours.
-        unsafe {
-            call_next!(SIGNALFD, fn(c_int, *const c_void, c_int) -> c_int, descriptor, set, flags)
-        }
-        .unwrap_or(-1)
-    };
-    // SAFETY: the caller's own arguments.
-    if unsafe { endangered(set) }.is_some()
-        // SAFETY: as above; it is not null.
-        && let Some(&[mask, ref rest @ ..]) = unsafe { set.as_ref() }
-        && mask & WITNESSES == WITNESSES
-    {
-        let mut without = [0; 16];
-        let [first, others @ ..] = &mut without;
-        (*first, *others) = (mask & !SIGPROF_BIT, *rest);
-        return call((&raw const without).cast());
-    }
-    call(set.cast())
 }

@@ -1,10 +1,10 @@
 //! Perf events that send SIGPROF to a thread.
 
-use super::signal::SIGPROF;
+use super::signal::tick_signal;
 use super::{Errno, address, call, close};
 use crate::arch::nr;
 
-/// Opens an event on the task clock of thread `tid`, which sends it SIGPROF every `period_ns`,
+/// Opens an event on the task clock of thread `tid`, which sends it a signal every `period_ns`,
 /// and lets it run. Its descriptor is `lowest` or higher where that is possible, so that the
 /// program finds the numbers it expects for its own files.
 ///
@@ -53,15 +53,13 @@ fn signal_thread(event: usize, tid: u32) -> Result<(), Errno> {
     const O_ASYNC: usize = 0o20000;
     const F_OWNER_TID: u32 = 0;
     call(nr::FCNTL, [event, F_SETOWN_EX, address(&[F_OWNER_TID, tid])])?;
-    call(nr::FCNTL, [event, F_SETSIG, SIGPROF as usize])?;
+    call(nr::FCNTL, [event, F_SETSIG, tick_signal() as usize])?;
     call(nr::FCNTL, [event, F_SETFL, O_ASYNC])?;
     Ok(())
 }
 
-/// The time that an event has counted, ns; `None`: the program has closed it.
-pub fn read_count(event: i32) -> Option<u64> {
-    let mut count = 0u64;
-    let out = core::ptr::from_mut(&mut count).addr();
-    let length = size_of_val(&count);
-    call(nr::READ, [event as usize, out, length]).is_ok_and(|read| read == length).then_some(count)
+/// Changes the time between two ticks of an event.
+pub fn set_period(event: i32, period_ns: u64) {
+    const PERIOD: usize = 0x4008_2404;
+    let _ = call(nr::IOCTL, [event as usize, PERIOD, address(&period_ns)]); // else it stays as it is
 }

@@ -1,12 +1,29 @@
 //! Signals: actions, masks, sending and taking them.
 
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use super::{Errno, address, call};
 use crate::arch::{nr, restorer};
 
-/// The signal that ticks arrive as.
-pub const SIGPROF: i32 = 27;
-/// SIGPROF in a signal mask.
-pub const SIGPROF_BIT: u64 = 1 << (SIGPROF - 1);
+const SIGPROF: u32 = 27;
+/// See [`tick_signal`]. A value of its own that is set once, before any handler is there.
+static TICK_SIGNAL: AtomicU32 = AtomicU32::new(SIGPROF);
+
+/// The signal that ticks arrive as: SIGPROF, unless the collector wants another.
+pub fn tick_signal() -> i32 {
+    TICK_SIGNAL.load(Relaxed) as i32
+}
+
+/// The same in a signal mask.
+pub fn tick_bit() -> u64 {
+    1 << ((TICK_SIGNAL.load(Relaxed).wrapping_sub(1)) & 63)
+}
+
+/// Makes another signal that of ticks.
+pub fn set_tick_signal(signal: u32) {
+    TICK_SIGNAL.store(signal, Relaxed);
+}
+
 /// All 64 signals.
 pub const ALL_SIGNALS: u64 = u64::MAX;
 
@@ -55,11 +72,11 @@ pub fn mask() -> u64 {
     mask
 }
 
-/// Takes a pending SIGPROF that the calling thread has blocked, as `siginfo_t`.
-pub fn take_pending_sigprof() -> Option<RawSigInfo> {
+/// Takes a pending signal of the ticks' number that the calling thread has blocked.
+pub fn take_pending_tick() -> Option<RawSigInfo> {
     let mut info = RawSigInfo::default();
     let out = core::ptr::from_mut(&mut info).addr();
-    let (set, at_once) = (SIGPROF_BIT, [0u64; 2]);
+    let (set, at_once) = (tick_bit(), [0u64; 2]);
     let arguments = [address(&set), out, address(&at_once), size_of::<u64>()];
     call(nr::RT_SIGTIMEDWAIT, arguments).is_ok().then_some(info)
 }
@@ -75,14 +92,14 @@ impl RawSigInfo {
     }
 }
 
-/// Sends a SIGPROF that was taken, or is being handled, once more: to the process, or where the
+/// Sends a signal of the ticks' number that was taken, or is being handled, once more: to the process, or where the
 /// kernel does not allow that with this `siginfo_t`, to the calling thread.
 ///
 /// # Safety
 /// `info` points to a `siginfo_t`.
 #[allow(unsafe_code, reason = "passes on a pointer of the caller")]
 pub unsafe fn send_again(pid: u32, tid: u32, info: *const u8, to_thread: bool) {
-    let (pid, tid, signal) = (pid as usize, tid as usize, SIGPROF as usize);
+    let (pid, tid, signal) = (pid as usize, tid as usize, tick_signal() as usize);
     let to_process = || call(nr::RT_SIGQUEUEINFO, [pid, signal, info.addr()]);
     if to_thread || to_process().is_err() {
         let _ = call(nr::RT_TGSIGQUEUEINFO, [pid, tid, signal, info.addr()]);

@@ -1,6 +1,6 @@
 //! Timers that send SIGPROF.
 
-use super::signal::SIGPROF;
+use super::signal::tick_signal;
 use super::{Errno, Timespec, address, call};
 use crate::arch::nr;
 
@@ -30,7 +30,7 @@ pub fn timer_create(clock: i32, notify: Notify, cookie: u64) -> Result<u32, Errn
         Notify::Process => (SIGEV_SIGNAL, 0),
         Notify::Thread(tid) => (SIGEV_THREAD_ID, tid),
     };
-    let event = SigEvent { value: cookie, signal: SIGPROF, notify, tid, pad: [0; 11] };
+    let event = SigEvent { value: cookie, signal: tick_signal(), notify, tid, pad: [0; 11] };
     let mut id = 0u32;
     let out = core::ptr::from_mut(&mut id).addr();
     call(nr::TIMER_CREATE, [clock as usize, address(&event), out])?;

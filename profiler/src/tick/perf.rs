@@ -1,8 +1,9 @@
 //! Perf events on the task clock of each thread. The kernel's high-resolution timers drive them, so
 //! their ticks do not fall together with the kernel's own, and the rate is not bounded by it.
 //!
-//! Several expiries within one system call are one signal: a tick is weighed by what the event
-//! has counted since the last one, never by the number of signals. Where the kernel refuses, a timer
+//! The first tick comes after a random part of the period, and sets the period.
+//! Several expiries within one system call are one signal: a tick is weighed by what the thread
+//! has used since the last one, never by the number of signals. Where the kernel refuses, a timer
 //! stands in, as with [`ThreadClock`].
 
 use core::sync::atomic::Ordering::Relaxed;
@@ -33,8 +34,11 @@ impl TickSource for PerfClock<'_> {
         index: usize,
         times: Times,
     ) -> Result<Option<Ticker>, Errno> {
+        // Faster than this it would do nothing else.
+        const SHORTEST_NS: u64 = 100_000;
+        let first_ns = times.first_ns.max(SHORTEST_NS);
         let open = |without_kernel| {
-            open_task_clock(tid, times.period_ns, without_kernel, self.lowest)
+            open_task_clock(tid, first_ns, without_kernel, self.lowest)
                 .map(|event| Some(Ticker::PerfEvent(event)))
         };
         let event = open(false).or_else(|_| {

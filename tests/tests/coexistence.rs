@@ -1,0 +1,198 @@
+//! Programs that use what sigspy uses: SIGPROF, signal masks, timers, stacks of their own, or a
+//! profiler of their own. They behave as without us, and are profiled all the same.
+//!
+//! Each program runs bare and profiled. It prints what it finds, which must be the same in both
+//! runs, and `burnt`, the CPU time in its function `work`, which differs and is what we must find.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sigspy_tests::{Outcome, Recorded, TempDir, full, processors, program_in, record_with, run};
+
+/// The one with SIGPROF, and the one that is chosen at this rate: another signal, where the kernel
+/// permits its use.
+const CLOCKS: [&str; 2] = ["thread", "auto"];
+
+#[test]
+fn a_handler_of_the_programs_own_by_sigaction_is_called_for_its_signals_alone() {
+    assert_unnoticed("handlers.c", &["sigaction"]);
+}
+
+#[test]
+fn a_handler_of_the_programs_own_by_signal_is_called_for_its_signals_alone() {
+    assert_unnoticed("handlers.c", &["signal"]);
+}
+
+#[test]
+fn a_handler_of_the_programs_own_by_a_raw_system_call_is_adopted_when_a_thread_starts() {
+    assert_unnoticed("handlers.c", &["raw"]);
+}
+
+#[test]
+fn a_program_that_blocks_sigprof_reads_back_what_it_set() {
+    assert_same("masks.c", &[]);
+}
+
+#[test]
+fn sigwait_for_all_signals_gets_those_of_the_program_alone() {
+    assert_unnoticed("receives.c", &["sigwait"]);
+}
+
+#[test]
+fn sigwaitinfo_for_all_signals_gets_those_of_the_program_alone() {
+    assert_unnoticed("receives.c", &["sigwaitinfo"]);
+}
+
+#[test]
+fn sigtimedwait_for_all_signals_gets_those_of_the_program_alone() {
+    assert_unnoticed("receives.c", &["sigtimedwait"]);
+}
+
+#[test]
+fn a_signalfd_for_all_signals_gets_those_of_the_program_alone() {
+    assert_unnoticed("receives.c", &["signalfd"]);
+}
+
+#[test]
+fn fibers_switched_by_assembly_compute_the_same() {
+    assert_unnoticed("jump.c", &[]);
+}
+
+#[test]
+fn a_stack_overflow_in_rust_is_still_reported_by_its_standard_library() {
+    let program = program_in("coexistence", "overflow.rs", &[]);
+    for place in ["main", "thread"] {
+        let _turn = processors();
+        let bare = run(Command::new(&program).arg(place)).expect(128 + 6);
+        for clock in CLOCKS {
+            let command: [&OsStr; 2] = [program.as_ref(), place.as_ref()];
+            let options = ["-F", "997", "--clock", clock];
+            let recorded = record_with(&options, command).expect(128 + 6);
+            let profiled = &recorded.outcome;
+            assert_eq!(bare.text(), profiled.text(), "{profiled}");
+            assert_eq!(complaint(&bare), complaint(profiled), "{profiled}");
+            let seen = recorded.folded().weight_of("overflow::work");
+            assert!(seen > 0, "nothing before the overflow\n{profiled}");
+        }
+    }
+}
+
+/// What the standard library says, without numbers: they are those of threads.
+fn complaint(outcome: &Outcome) -> String {
+    let line = outcome.stderr.lines().find(|line| line.contains("has overflowed its stack"));
+    let line = line.unwrap_or_else(|| panic!("no word about an overflow:\n{outcome}"));
+    line.chars().filter(|character| !character.is_ascii_digit()).collect()
+}
+
+#[test]
+fn gperftools_with_setitimer_takes_its_own_samples_beside_ours() {
+    assert_gperftools_works("");
+}
+
+#[test]
+fn gperftools_with_a_timer_for_each_thread_takes_its_own_samples_beside_ours() {
+    assert_gperftools_works("CPUPROFILE_PER_THREAD_TIMERS=1");
+}
+
+/// `libprofiler` is preloaded, starts before `main`, and writes its profile at exit. A shell puts it
+/// in front of what sigspy preloads, so that it profiles the program and not sigspy.
+fn assert_gperftools_works(setting: &str) {
+    let _turn = processors();
+    let program = program_in("coexistence", "profiled.c", &[]);
+    let folder = TempDir::new();
+    let library = gperftools();
+    let script = format!(
+        "export LD_PRELOAD=\"{}${{LD_PRELOAD:+:$LD_PRELOAD}}\" {setting} CPUPROFILE_FREQUENCY=100; \
+         CPUPROFILE=\"$1\" exec \"$0\"",
+        library.display()
+    );
+    let command = |file: &Path| {
+        let words: [&OsStr; 5] =
+            ["sh".as_ref(), "-c".as_ref(), script.as_ref(), program.as_ref(), file.as_ref()];
+        words.map(OsStr::to_owned)
+    };
+    let alone = folder.join("alone");
+    let bare = run(Command::new("sh").args(&command(&alone)[1..])).expect(0);
+    let alone = samples_per_second(&alone, &bare);
+    // A sample for each expiry; a few more or less when the program starts and ends. setitimer
+    // loses those that wait until the CPU is free.
+    assert!((90.0..105.0).contains(&alone), "{alone} samples a second, without us\n{bare}");
+    for clock in CLOCKS {
+        let beside = folder.join(clock);
+        let recorded = record_with(&["-F", "997", "--clock", clock], command(&beside)).expect(0);
+        let ratio = samples_per_second(&beside, &recorded.outcome) / alone;
+        assert!((0.95..1.05).contains(&ratio), "{ratio} of its samples\n{}", recorded.outcome);
+        assert_finds_work(&recorded);
+    }
+}
+
+fn samples_per_second(profile: &Path, outcome: &Outcome) -> f64 {
+    gperftools_samples(profile) as f64 / outcome.number("burnt") as f64 * 1e9
+}
+
+fn gperftools() -> PathBuf {
+    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    let candidates = folders.map(|folder| Path::new(folder).join("libprofiler.so.0"));
+    let found = candidates.into_iter().find(|library| library.exists());
+    found.expect("libprofiler.so.0 is missing: apt-get install libgoogle-perftools4")
+}
+
+/// The samples in a profile of gperftools: words, of which the first five are a header. A record is
+/// a count, a number of addresses, and these; the last one has the count 0.
+///
+/// Source: gperftools, docs/cpuprofile-fileformat.html.
+fn gperftools_samples(file: &Path) -> u64 {
+    let bytes = fs::read(file).unwrap_or_else(|error| panic!("no profile of gperftools: {error}"));
+    let (words, _) = bytes.as_chunks::<8>();
+    let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let (mut rest, mut samples) = (&words[5..], 0);
+    while let [count, addresses, behind @ ..] = rest
+        && *count > 0
+    {
+        samples += count;
+        rest = &behind[usize::try_from(*addresses).expect("addresses that were in memory")..];
+    }
+    samples
+}
+
+/// The program prints the same as without us, and we find the work that it says it did.
+fn assert_unnoticed(source: &str, arguments: &[&str]) {
+    for recorded in assert_same(source, arguments) {
+        assert_finds_work(&recorded);
+    }
+}
+
+/// The program prints the same as without us, whatever the clock.
+fn assert_same(source: &str, arguments: &[&str]) -> Vec<Recorded> {
+    let program = program_in("coexistence", source, &[]);
+    let _turn = processors();
+    let bare = run(Command::new(&program).args(arguments)).expect(0);
+    let rounds = if full() { 10 } else { 1 };
+    let clocks = CLOCKS.into_iter().cycle().take(rounds * CLOCKS.len());
+    let profiled = clocks.map(|clock| {
+        let command = [program.as_ref()].into_iter().chain(arguments.iter().map(OsStr::new));
+        let recorded = record_with(&["-F", "997", "--clock", clock], command);
+        assert_eq!(findings(&bare), findings(&recorded.outcome), "{clock}: {}", recorded.outcome);
+        recorded.expect(0)
+    });
+    profiled.collect()
+}
+
+fn findings(outcome: &Outcome) -> Vec<String> {
+    let text = outcome.text();
+    text.lines().filter(|line| !line.starts_with("burnt ")).map(str::to_owned).collect()
+}
+
+/// The profile has the CPU time that the program says it spent in `work`.
+fn assert_finds_work(recorded: &Recorded) {
+    let burnt = recorded.outcome.number("burnt") as f64;
+    let folded = recorded.folded();
+    let share = folded.weight_of("work") as f64 / burnt;
+    // One to three seconds at 4 ms a sample are 250 of them or more. They are not draws, as the
+    // clock is that of the work itself: what is left is some samples at the ends of three threads,
+    // and the time between two pieces of work.
+    let outcome = &recorded.outcome;
+    assert!((0.95..1.05).contains(&share), "{share}:\n{}\n{outcome}", folded.heaviest(8));
+}

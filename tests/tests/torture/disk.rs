@@ -1,0 +1,100 @@
+//! Full disks: a file system of a few pages for what sigspy writes. Each is a tmpfs in a mount
+//! namespace of its own, which goes with the last process in it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use sigspy_tests::{Outcome, TempDir, export, needs, run, sigspy};
+
+use crate::case::{assert_same, torture_program};
+
+/// Fills a file system of its own at $1 and runs the rest, which may create files there as long as
+/// they stay empty: with `nothing`, not even those.
+const SCRIPT: &str = r#"
+    inodes=64
+    [ "$2" = nothing ] && inodes=2
+    mount -t tmpfs -o "size=64k,nr_inodes=$inodes" none "$1" || exit 99
+    cat /dev/zero >"$1/filler" 2>/dev/null
+    shift 2
+    exec "$@"
+"#;
+
+/// A command that runs with a full disk at `place`.
+fn with_full_disk(place: &Path, room_for: &str) -> Command {
+    needs("unshare", "util-linux");
+    needs("mount", "mount");
+    let mut command = Command::new("unshare");
+    if !nix::unistd::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]); // who may mount there
+    }
+    command.args(["--mount", "sh", "-c", SCRIPT, "sh"]).arg(place).arg(room_for);
+    command
+}
+
+fn run_with_full_disk(command: &mut Command) -> Outcome {
+    let outcome = run(command);
+    let is_mounted = outcome.code() != 99 && !outcome.stderr.contains("unshare: ");
+    assert!(is_mounted, "this needs mount and unshare, which are not allowed here:\n{outcome}");
+    outcome
+}
+
+fn storm() -> [OsString; 2] {
+    [torture_program("malloc_storm.c").path.into(), "1".into()]
+}
+
+fn bare() -> Outcome {
+    let [program, factor] = storm();
+    run(Command::new(program).arg(factor))
+}
+
+/// Records with a full disk at a place that sigspy may want to use, but need not.
+fn check_with_full(place: &Path, variable: Option<&str>) {
+    let bare = bare();
+    for room_for in ["nothing", "names"] {
+        let folder = TempDir::new();
+        let recording = folder.join("recording.sigspy");
+        let mut command = with_full_disk(place, room_for);
+        command.arg(sigspy()).args(["record", "-F", "4000", "-o"]).arg(&recording).arg("--");
+        command.args(storm()).envs(variable.map(|variable| (variable, place)));
+        let outcome = run_with_full_disk(&mut command);
+        assert_same(&bare, &outcome, "with a full disk");
+        assert!(outcome.errors().is_empty(), "{outcome}");
+        assert!(outcome.summary().contains(" samples"), "{outcome}");
+        let exported = run(&mut export(&recording)).expect(0);
+        assert!(exported.text().contains(";run"), "no samples:\n{exported}{outcome}");
+    }
+}
+
+#[test]
+fn shared_memory_is_full() {
+    check_with_full(Path::new("/dev/shm"), None);
+}
+
+#[test]
+fn the_folder_of_the_cache_is_full() {
+    let folder = TempDir::new();
+    check_with_full(folder.path(), Some("XDG_CACHE_HOME"));
+}
+
+#[test]
+fn the_folder_of_the_socket_is_full() {
+    let folder = TempDir::new();
+    check_with_full(folder.path(), Some("XDG_RUNTIME_DIR"));
+}
+
+/// Where nothing can be written, or a name but not a byte, the program does not even start, and
+/// sigspy says why.
+#[test]
+fn the_folder_of_the_recording_is_full() {
+    for room_for in ["nothing", "names"] {
+        let (full, other) = (TempDir::new(), TempDir::new());
+        let mut command = with_full_disk(full.path(), room_for);
+        command.arg(sigspy()).args(["record", "-o"]).arg(full.join("recording.sigspy"));
+        command.args(["--", "touch"]).arg(other.join("started"));
+        let outcome = run_with_full_disk(&mut command).expect(125);
+        assert_eq!(outcome.errors().len(), 1, "there should be one line with an error:\n{outcome}");
+        assert!(!fs::exists(other.join("started")).expect("it is ours"), "{outcome}");
+    }
+}
