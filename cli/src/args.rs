@@ -102,13 +102,14 @@ pub struct Sampling {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clock {
-    /// perf above the rate of the kernel's tick, where it may see the kernel; else thread
+    /// The one that the program notices least: thread
     Auto,
     /// CPU time of each thread, by timers: exact, as fine as the kernel's tick
     Thread,
     /// CPU time of the process, by setitimer: portable, less exact
     Process,
-    /// CPU time of each thread, by perf events: exact and fine, where the kernel permits it
+    /// CPU time of each thread, by perf events: exact and fine, where the kernel permits it; opens
+    /// a file for each thread
     Perf,
     /// Wall time of each thread, running or waiting; may interrupt system calls
     Wall,

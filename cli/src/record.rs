@@ -161,9 +161,7 @@ pub fn plan(sampling: &Sampling, command: Vec<OsString>, timed: bool) -> Plan<'s
 }
 
 fn clock(sampling: &Sampling) -> collector::Clock {
-    let is_finer = || sampling.rate > collector::kernel_tick_rate();
     match sampling.clock {
-        Clock::Auto if is_finer() && collector::perf_sees_the_kernel() => collector::Clock::Perf,
         Clock::Auto | Clock::Thread => collector::Clock::Thread,
         Clock::Process => collector::Clock::Process,
         Clock::Perf => collector::Clock::Perf,
@@ -199,13 +197,18 @@ fn diagnose(program: &Path, outcome: &Outcome, profile: &Profile) -> String {
              run the program itself, if this one starts it with an environment of its own"
         );
     }
+    if outcome.was_paused {
+        return "no samples: the recording was paused all the time; resume it by SIGUSR1 to sigspy, by \
+                the signal of --toggle-signal, or with a shorter --delay"
+            .to_owned();
+    }
     let (period_ns, cpu_ns) = (profile.meta.period_ns, profile.accounting.cpu_ns.unwrap_or(0));
     let (period_ms, cpu_ms) = (period_ns as f64 / 1e6, cpu_ns as f64 / 1e6);
     if cpu_ns > MANY_PERIODS * period_ns {
         return format!(
-            "no samples: what used {cpu_ms:.1} ms of CPU time had no agent in it, as {program} \
-             started it with an environment of its own, or it is statically linked; record it \
-             directly"
+            "no samples: {program} and its children used {cpu_ms:.1} ms of CPU time, and no tick was \
+             delivered: they had no agent in them (`sigspy report` says why), or had the signal of \
+             ticks blocked (try --signal)"
         );
     }
     format!(

@@ -50,6 +50,7 @@ fn open_file(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<Mmap> {
         format!("/proc/{pid}/map_files/{:x}-{:x}", module.start, module.end),
         format!("/proc/{pid}/root{}", module.path),
         format!("/proc/{pid}/exe"),
+        module.path.clone(), // all of /proc/PID is empty once the first thread is gone
     ];
     let is_the_one = |file: &File| {
         file.metadata().is_ok_and(|data| file_id(&data) == module.file)

@@ -34,4 +34,3 @@ pub use plan::Plan;
 pub use recorder::{Outcome, Recorder, Wishes, wait_for_program};
 pub use recording::reader::read;
 pub use sigspy_wire::control::Clock;
-pub use system::{kernel_tick_rate, perf_sees_the_kernel};

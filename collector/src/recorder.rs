@@ -44,6 +44,8 @@ pub struct Outcome {
     pub agents: usize,
     /// Why an agent could not start.
     pub agent_error: Option<io::Error>,
+    /// It was paused at its end, and never resumed.
+    pub was_paused: bool,
     /// With [`Settings::timed`](crate::Settings::timed): frames of a record and how long its
     /// handler took, ns.
     pub handler_times: Vec<(usize, u64)>,
@@ -428,6 +430,7 @@ impl Recorder {
                 exit_code,
                 agents: self.agents,
                 agent_error: self.agent_error,
+                was_paused: self.is_paused,
                 handler_times: self.journal.handler_times,
             }),
         }

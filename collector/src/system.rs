@@ -32,31 +32,10 @@ pub fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     }
 }
 
-/// How often the kernel looks at CPU timers, Hz.
-pub fn kernel_tick_rate() -> u32 {
-    (1_000_000_000 / kernel_tick_ns().max(1)) as u32
-}
-
 /// Length of the kernel's tick, ns: the resolution of its coarse clock.
 pub fn kernel_tick_ns() -> u64 {
     let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE);
     tick.map_or(4_000_000, |tick| Duration::from(tick).as_nanos() as u64)
-}
-
-/// Whether perf events are to be had that count what the kernel does for a program, too.
-pub fn perf_sees_the_kernel() -> bool {
-    const SOFTWARE: u64 = 1;
-    const SIZE: u64 = 64;
-    const TASK_CLOCK: u64 = 1;
-    const DISABLED: u64 = 1;
-    const PERIOD_NS: u64 = 1_000_000;
-    let attributes = [SOFTWARE | SIZE << 32, TASK_CLOCK, PERIOD_NS, 0, 0, DISABLED, 0, 0];
-    // SAFETY: the kernel reads the attributes, as long as they say they are; a new descriptor is
-    // closed at once.
-    unsafe {
-        let event = libc::syscall(libc::SYS_perf_event_open, &raw const attributes, 0, -1, -1, 0);
-        event >= 0 && libc::close(event as i32) == 0
-    }
 }
 
 /// How a child ended.

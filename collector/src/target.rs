@@ -36,6 +36,8 @@ const MOST_UNFINISHED: usize = 4096;
 const LAST_WAIT: Duration = Duration::from_millis(500);
 /// Housekeeping that need not be done with each drain.
 const SELDOM: Duration = Duration::from_secs(1);
+/// So long a child may take to enter itself after its parent has ended.
+const STRAGGLERS: Duration = Duration::from_millis(200);
 /// A process that lives for so long gets all of its lanes.
 const LANES_LATER: Duration = Duration::from_millis(20);
 
@@ -43,6 +45,8 @@ pub struct Target {
     pub memory: TargetMemory,
     losses: Losses,
     members: Vec<Member>,
+    /// When a process last ended.
+    last_end: Option<Instant>,
     /// Children that have entered themselves so far.
     forks: u64,
     started: Instant,
@@ -87,6 +91,7 @@ impl Target {
             memory,
             losses: Losses::new(),
             members: vec![member],
+            last_end: None,
             forks: 0,
             started: Instant::now(),
             seldom: Instant::now(),
@@ -107,9 +112,13 @@ impl Target {
         self.members.iter().map(|member| member.pid)
     }
 
-    /// None of its processes is left.
+    /// None of its processes is left, nor can one be on its way that the last of them has forked.
     pub fn is_over(&self) -> bool {
-        self.members.is_empty()
+        let control = self.memory.parts().control;
+        let entered = control.forks.load(Relaxed) + control.unentered_forks.load(Relaxed);
+        let is_awaited = control.forks_begun.load(Relaxed) > entered;
+        let is_late = self.last_end.is_none_or(|last_end| last_end.elapsed() >= STRAGGLERS);
+        self.members.is_empty() && (!is_awaited || is_late)
     }
 
     /// Whether tables of its modules are still in the making.
@@ -306,8 +315,11 @@ impl Target {
             .map(|&pc| member.code.location(pc, time_ns, parts.slots, module_map, modules, journal))
             .collect();
         let is_waiting = record.flags & flags::WAITING != 0;
-        let stack = journal.stack(kind, &locations);
-        journal.sample(thread, stack, Weight { time_ns, ns: weight_ns, ticks: 1, is_waiting });
+        if weight_ns > 0 || !locations.is_empty() {
+            let stack = journal.stack(kind, &locations);
+            let weight = Weight { time_ns, ns: weight_ns, ticks: 1, is_waiting };
+            journal.sample(thread, stack, weight);
+        }
         if blocked_ns > 0 {
             let stack = journal.stack(StackKind::Blocked, &[]);
             let weight = Weight { time_ns, ns: blocked_ns, ticks: 0, is_waiting: false };
@@ -390,6 +402,7 @@ impl Target {
         self.look_for_losses(journal);
         let parts = self.memory.parts();
         let member = self.members.remove(place);
+        self.last_end = Some(Instant::now());
         let entry = parts.processes.get(index as usize);
         let cpu_ns = member.finish(entry, journal);
         if let Some(entry) = entry {

@@ -269,6 +269,29 @@ fn stop(origin: Origin, signal: &SigInfo) {
     }
 }
 
+/// Tells the collector of CPU time for which the calling thread had its ticks stopped, as it had
+/// blocked their signal. Not from a handler.
+pub fn record_blocked(agent: &'static Agent, slot: &Slot, blocked_ns: u64) {
+    if blocked_ns == 0 || agent.shared.control.state.load(Relaxed) != state::RUNNING {
+        return;
+    }
+    agent.weighed_cpu_ns.fetch_add(blocked_ns, Relaxed);
+    let tid = slot.owner().unwrap_or(0);
+    let Some(mut writer) = claim_lane(agent, tid) else {
+        slot.counts.lost_ns.fetch_add(blocked_ns, Relaxed);
+        return;
+    };
+    let time_ns = agent.monotonic.now_ns();
+    let process = agent.process.load(Relaxed);
+    let header = Header { time_ns, tid, process, weight_ns: 0, blocked_ns, sp: 0 };
+    writer.push(0); // the first word is known at the end
+    for word in header.words() {
+        writer.push(word);
+    }
+    writer.set(0, record::first_word(writer.pushed(), Stop::End as u8, 0));
+    writer.publish();
+}
+
 /// A tick that the program has taken off its queue, by waiting for SIGPROF among other signals:
 /// it is lost, and so is its weight. False: it is no tick of ours.
 pub fn swallow(agent: &'static Agent, info: *const u8) -> bool {

@@ -78,11 +78,8 @@ pub unsafe fn hold_back(
         return false;
     }
     let tid = sys::gettid();
-    if let Some(slot) = slot::find(agent.shared.slots, tid)
-        && let Some(ticker) = threads::own_ticker(slot)
-    {
-        slot.timer.store(0, Relaxed);
-        ticker.disarm();
+    if let Some(slot) = slot::find(agent.shared.slots, tid) {
+        threads::park(slot);
     }
     // SAFETY: as above.
     unsafe {

@@ -115,6 +115,14 @@ pub fn is_readable(address: u64) -> bool {
     call(nr::RT_SIGPROCMASK, arguments) != Err(EFAULT)
 }
 
+/// Whether the word at `address` can be written; it is overwritten by that.
+///
+/// # Safety
+/// What lies there is of no use to anybody.
+pub unsafe fn is_writable(address: usize) -> bool {
+    call(nr::RT_SIGPROCMASK, [0, 0, address, size_of::<u64>()]).is_ok()
+}
+
 /// Anonymous private memory that can be read and written.
 pub fn map_anonymous(length: usize) -> Result<*mut u8, Errno> {
     const READ_WRITE: usize = 3;

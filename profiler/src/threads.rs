@@ -15,7 +15,6 @@ use sigspy_wire::slot::{self, Slot};
 use crate::agent::Agent;
 use crate::handler::Weight;
 use crate::sys::perf::set_period;
-use crate::sys::signal;
 use crate::sys::timer::timer_start;
 use crate::tick::{Ticker, Times, ahead, catch_up};
 use crate::{arch, sys};
@@ -88,13 +87,21 @@ impl Age {
     }
 }
 
-/// Arms the calling thread again, if nothing ticks for it although it lets ticks through.
-pub fn arm_if_open(agent: &'static Agent) {
-    let is_open = signal::mask() & signal::tick_bit() == 0;
-    let slot = slot_of_this_thread(agent).map(|(_, slot)| slot);
-    if is_open && slot.is_some_and(|slot| own_ticker(slot).is_none()) {
-        arm_old_thread(agent);
-    }
+/// The calling thread blocks the signal of ticks: nothing ticks for it until [`unpark`]. A tick that
+/// is pending is there for all to see, and hides the program's own signals.
+pub fn park(slot: &Slot) {
+    let Some(ticker) = own_ticker(slot) else { return };
+    slot.timer.store(0, Relaxed);
+    ticker.disarm();
+    let used_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
+    slot.parked_ns.store(used_ns.saturating_add(1), Relaxed);
+}
+
+/// The calling thread lets ticks through again. Returns the CPU time that it has used meanwhile, ns.
+pub fn unpark(agent: &'static Agent, slot: &Slot) -> u64 {
+    let Some(since_ns) = slot.parked_ns.swap(0, Relaxed).checked_sub(1) else { return 0 };
+    arm_old_thread(agent);
+    sys::clock_ns(sys::CLOCK_THREAD_CPUTIME).saturating_sub(since_ns)
 }
 
 fn arm(agent: &'static Agent, times: Times, age: Age) {

@@ -104,7 +104,7 @@ fn assert_gperftools_works(setting: &str) {
     let folder = TempDir::new();
     let library = gperftools();
     let script = format!(
-        "export LD_PRELOAD=\"{}${{LD_PRELOAD:+:$LD_PRELOAD}}\" {setting} CPUPROFILE_FREQUENCY=100; \
+        "export LD_PRELOAD=\"{}${{LD_PRELOAD:+:$LD_PRELOAD}}\" {setting} CPUPROFILE_FREQUENCY=25; \
          CPUPROFILE=\"$1\" exec \"$0\"",
         library.display()
     );
@@ -116,14 +116,16 @@ fn assert_gperftools_works(setting: &str) {
     let alone = folder.join("alone");
     let bare = run(Command::new("sh").args(&command(&alone)[1..])).expect(0);
     let alone = samples_per_second(&alone, &bare);
-    // A sample for each expiry; a few more or less when the program starts and ends. setitimer
-    // loses those that wait until the CPU is free.
-    assert!((90.0..105.0).contains(&alone), "{alone} samples a second, without us\n{bare}");
+    // 75 samples: a faster clock loses expiries on a busy machine, as gperftools does not count those
+    // that are merged into one signal. The clock of setitimer goes by the kernel's ticks that find
+    // the program running, 750 at 250 Hz. Where it shares its CPU with another, that is each second
+    // tick at random: three standard errors, sqrt(0.5 / 750), are 8 %, and 11 % of a ratio of two.
+    assert!((23.0..27.0).contains(&alone), "{alone} samples a second, without us\n{bare}");
     for clock in CLOCKS {
         let beside = folder.join(clock);
         let recorded = record_with(&["-F", "997", "--clock", clock], command(&beside)).expect(0);
         let ratio = samples_per_second(&beside, &recorded.outcome) / alone;
-        assert!((0.95..1.05).contains(&ratio), "{ratio} of its samples\n{}", recorded.outcome);
+        assert!((0.89..1.11).contains(&ratio), "{ratio} of its samples\n{}", recorded.outcome);
         assert_finds_work(&recorded);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use sigspy_tests::{
-    Folded, Outcome, Random, TempDir, export, full, needs, program, record_at, run, run_within,
+    Folded, Outcome, Random, TempDir, export, full, needs, program, record_with, run, run_within,
     sigspy, spawn, unprivileged_sigspy, wait_until,
 };
 
@@ -18,7 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn whole_recording() -> &'static [u8] {
     static RECORDING: OnceLock<Vec<u8>> = OnceLock::new();
     RECORDING.get_or_init(|| {
-        let recorded = record_at(997, [program("deep.cpp").as_ref(), "4".as_ref()]).expect(0);
+        let recorded = record_with(
+            &["-F", "997", "--clock", "thread"],
+            [program("deep.cpp").as_ref(), "4".as_ref()],
+        )
+        .expect(0);
         fs::read(&recorded.path).expect("the recording can be read")
     })
 }
@@ -182,7 +186,7 @@ fn a_full_disk_ends_the_recording_and_not_the_program() {
     let script = r#"
         disk=$1 size=$2 exported=$3 sigspy=$4; shift 4
         mount -t tmpfs -o "size=$size" none "$disk" || exit 99
-        "$sigspy" record -F 997 -o "$disk/recording.sigspy" -- "$@"
+        "$sigspy" record -F 997 --clock thread -o "$disk/recording.sigspy" -- "$@"
         status=$?
         "$sigspy" export --format folded --unit us -i "$disk/recording.sigspy" > "$exported" || exit 98
         exit $status

@@ -102,6 +102,8 @@ pub struct Control {
     pub perf_failures: AtomicU64,
     /// Perf events that do not see the kernel, as it did not let them.
     pub without_kernel: AtomicU64,
+    /// How often a process has begun to fork, so that there may be a child that is not yet,
+    pub forks_begun: AtomicU64,
     /// Children of fork that have entered themselves into the table of processes.
     pub forks: AtomicU64,
     /// Those for which there was no room in it.

@@ -12,6 +12,7 @@
 //!          the stack from its stack pointer up, then the number of words of that stack
 //! last     with flags::TIMED: how long the handler took, ns
 //! ```
+//! A record without weight and frames tells of blocked time alone.
 //! With flags::EXEC the record is no sample: a process is about to become another program, or
 //! could not become it ([`Exec`]).
 //! ```text

@@ -67,6 +67,9 @@ pub struct Slot {
     /// The thread's CPU time when it was armed; with perf events and the wall clock, at its last
     /// tick; ns.
     pub count_ns: AtomicU64,
+    /// The thread's CPU time when it blocked the signal of ticks, ns, + 1; 0: it has not, or nothing
+    /// ticked for it anyway.
+    pub parked_ns: AtomicU64,
     pub counts: Counts,
 }
 
@@ -133,6 +136,7 @@ impl Slot {
         self.stack.store(0, Relaxed);
         self.first.store(0, Relaxed);
         self.count_ns.store(0, Relaxed);
+        self.parked_ns.store(0, Relaxed);
     }
 
     /// Takes the slot of a thread that is known to be gone. True for one caller only, who then
@@ -211,6 +215,7 @@ mod tests {
                 first: 0.into(),
                 stack: 0.into(),
                 count_ns: 0.into(),
+                parked_ns: 0.into(),
                 counts: Counts::default(),
             })
             .collect()

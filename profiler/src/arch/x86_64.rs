@@ -6,8 +6,8 @@ use core::arch::{asm, naked_asm};
 
 use sigspy_unwind::Registers;
 
-use crate::agent;
 use crate::handler::handle;
+use crate::{agent, sys};
 
 /// Numbers of the system calls that the agent makes.
 pub mod nr {
@@ -162,8 +162,8 @@ pub extern "C" fn thread_entry(cell: *mut core::ffi::c_void) -> *mut core::ffi::
     )
 }
 
-/// Functions with variable arguments that replace the program: the arguments that came in registers
-/// are put below those that lie on the stack, so that all of them are an array.
+/// Functions with variable arguments that replace the program: those that came in registers are
+/// stored in a row, the others lie on the stack.
 #[cfg(sigspy_agent)]
 macro_rules! variadic_exec {
     ($($name:ident $number:literal),*) => { $(
@@ -172,34 +172,24 @@ macro_rules! variadic_exec {
         pub extern "C" fn $name() {
             naked_asm!(
                 ".cfi_startproc",
-                "pop r11",
-                ".cfi_def_cfa_offset 0",
-                ".cfi_register rip, r11",
-                "push r9",
-                ".cfi_adjust_cfa_offset 8",
-                "push r8",
-                ".cfi_adjust_cfa_offset 8",
-                "push rcx",
-                ".cfi_adjust_cfa_offset 8",
-                "push rdx",
-                ".cfi_adjust_cfa_offset 8",
-                "push rsi",
-                ".cfi_adjust_cfa_offset 8",
-                "mov rdx, rsp",
+                "push rbp",
+                ".cfi_def_cfa_offset 16",
+                ".cfi_offset rbp, -16",
+                "mov rbp, rsp",
+                ".cfi_def_cfa_register rbp",
+                "sub rsp, 48",
+                "mov [rbp - 40], rsi",
+                "mov [rbp - 32], rdx",
+                "mov [rbp - 24], rcx",
+                "mov [rbp - 16], r8",
+                "mov [rbp - 8], r9",
                 "mov rsi, rdi",
                 "mov edi, {number}",
-                "push r11", // and the stack is aligned
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_offset rip, -48",
+                "lea rdx, [rbp - 40]",
+                "lea rcx, [rbp + 16]",
                 "call {call}",
-                "pop r11",
-                ".cfi_adjust_cfa_offset -8",
-                ".cfi_register rip, r11",
-                "add rsp, 40",
-                ".cfi_adjust_cfa_offset -40",
-                "push r11",
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_offset rip, -8",
+                "leave",
+                ".cfi_def_cfa rsp, 8",
                 "ret",
                 ".cfi_endproc",
                 number = const $number,
@@ -287,6 +277,12 @@ pub unsafe fn move_frame(context: *mut u8) -> usize {
         let length = state_length(state);
         let new_state = (sp - RED_ZONE as usize - length) & !63;
         let new_frame = ((new_state - frame::LENGTH) & !15) - 8;
+        // Near the end of that stack, where the kernel would have sent SIGSEGV instead, the alternate
+        // one has to do.
+        let below_red_zone = sp - RED_ZONE as usize - 8;
+        if !sys::is_writable(new_frame) || !sys::is_writable(below_red_zone) {
+            return 0;
+        }
         let to = new_frame as *mut u8;
         to.copy_from_nonoverlapping(context.sub(frame::CONTEXT), frame::LENGTH);
         if !state.is_null() {

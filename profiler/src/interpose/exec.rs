@@ -15,7 +15,7 @@ use core::ffi::{CStr, c_char, c_int};
 use sigspy_wire::control::Clock;
 
 use super::spawn::{Announced, announce, with_environment};
-use super::{EXECVE, EXECVEAT, EXECVPE, FEXECVE, call_next, mask};
+use super::{E2BIG, EXECVE, EXECVEAT, EXECVPE, FEXECVE, call_next, mask, set_errno};
 use crate::agent::{self, Agent};
 use crate::sys::signal::{self, send_again, take_pending_tick, tick_bit};
 use crate::sys::timer::set_profiling_itimer;
@@ -180,27 +180,68 @@ pub unsafe extern "C" fn execveat(
     }
 }
 
-/// `execl` (0), `execle` (1) and `execlp` (2), whose arguments the assembly has put in a row:
-/// with `execle`, the environment follows behind the null pointer that ends them.
+/// Arguments of a function with variable arguments: five in registers, the rest on the stack.
+struct Variadic {
+    registers: *const [*const c_char; 5],
+    stack: Strings,
+}
+
+impl Variadic {
+    /// # Safety
+    /// The caller has passed so many arguments.
+    unsafe fn get(&self, index: usize) -> *const c_char {
+        // SAFETY: the assembly has stored the registers, and the others lie behind the return
+        // address.
+        unsafe {
+            match (*self.registers).get(index) {
+                Some(argument) => *argument,
+                None => *self.stack.add(index.wrapping_sub(5)),
+            }
+        }
+    }
+}
+
+/// `execl` (0), `execle` (1) and `execlp` (2). The arguments end with a null pointer; with `execle` the
+/// environment follows.
 pub unsafe extern "C" fn call_variadic_exec(
     number: usize,
     path: *const c_char,
-    arguments: Strings,
+    registers: *const [*const c_char; 5],
+    stack: Strings,
+) -> c_int {
+    let arguments = Variadic { registers, stack };
+    // SAFETY: the caller's own arguments, ended by null.
+    unsafe {
+        let count = (0..).take_while(|&index| !arguments.get(index).is_null()).count();
+        match count {
+            0..=60 => exec_list::<64>(number, path, &arguments, count),
+            61..=1000 => exec_list::<1024>(number, path, &arguments, count),
+            _ => {
+                set_errno(E2BIG);
+                -1
+            }
+        }
+    }
+}
+
+unsafe fn exec_list<const N: usize>(
+    number: usize,
+    path: *const c_char,
+    arguments: &Variadic,
+    count: usize,
 ) -> c_int {
     const EXECLE: usize = 1;
     const EXECLP: usize = 2;
-    // SAFETY: the caller's own arguments, ended by null.
+    let mut list = [core::ptr::null(); N];
+    // SAFETY: the caller's own arguments, `count` of them before the null pointer.
     unsafe {
+        for (index, place) in list.iter_mut().take(count).enumerate() {
+            *place = arguments.get(index);
+        }
         match number {
-            EXECLE => {
-                let mut end = arguments;
-                while !(*end).is_null() {
-                    end = end.add(1);
-                }
-                execve(path, arguments, *end.add(1).cast::<Strings>())
-            }
-            EXECLP => execvp(path, arguments),
-            _ => execv(path, arguments),
+            EXECLE => execve(path, list.as_ptr(), arguments.get(count + 1).cast()),
+            EXECLP => execvp(path, list.as_ptr()),
+            _ => execv(path, list.as_ptr()),
         }
     }
 }

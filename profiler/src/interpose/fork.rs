@@ -28,7 +28,7 @@ pub fn follow() {
         let registered = call_next!(
             REGISTER_ATFORK,
             fn(AtFork, AtFork, AtFork, *const c_void) -> c_int,
-            None,
+            Some(begin as extern "C" fn()),
             None,
             Some(in_child as extern "C" fn()),
             handle
@@ -37,11 +37,18 @@ pub fn follow() {
             let _ = call_next!(
                 PTHREAD_ATFORK,
                 fn(AtFork, AtFork, AtFork) -> c_int,
-                None,
+                Some(begin as extern "C" fn()),
                 None,
                 Some(in_child as extern "C" fn())
             );
         }
+    }
+}
+
+/// Called before a process forks: a child may be on its way.
+extern "C" fn begin() {
+    if let Some(agent) = agent::of_this_process() {
+        agent.shared.control.forks_begun.fetch_add(1, Relaxed);
     }
 }
 
@@ -104,6 +111,7 @@ fn close_events_of_parent(agent: &Agent) {
 #[allow(non_snake_case, reason = "the C library calls it so")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Fork() -> c_int {
+    begin();
     // SAFETY: the caller's own call.
     let child = unsafe { call_next!(FORK, fn() -> c_int,) }.unwrap_or(-1);
     if child == 0 {
@@ -171,6 +179,7 @@ pub unsafe extern "C" fn clone(
     if flags & CLONE_VM != 0 || agent::of_this_process().is_none() {
         return call(function, argument);
     }
+    begin();
     let mut start = CloneStart { function, argument };
     call(clone_start, (&raw mut start).cast())
 }

@@ -4,11 +4,14 @@
 
 use core::ffi::c_int;
 
+use sigspy_wire::control::Clock;
+
 use super::{ENOSYS, Next, PTHREAD_SIGMASK, SIGPROCMASK, SignalSet, call_next};
+use crate::agent::{self, Agent};
 use crate::disposition::{SIG_DFL, SIG_IGN};
 use crate::held_back;
 use crate::sys::signal::{self, tick_bit};
-use crate::{agent, threads};
+use crate::{handler, threads};
 
 const SIG_BLOCK: c_int = 0;
 const SIG_UNBLOCK: c_int = 1;
@@ -79,9 +82,7 @@ unsafe fn change(
         }
         result
     };
-    if before & tick_bit() != 0 {
-        threads::arm_if_open(agent);
-    }
+    follow(agent, before);
     // SAFETY: the caller passes null or a pointer that is valid for writes.
     if let (Some([reported, ..]), Some(0)) = (unsafe { old.as_mut() }, result) {
         *reported |= believed & tick_bit();
@@ -91,6 +92,21 @@ unsafe fn change(
 
 fn set_is_null() -> *const SignalSet {
     core::ptr::null()
+}
+
+/// Stops and starts the thread's ticks with the mask, which was `before`. Time without them is told
+/// to the collector.
+fn follow(agent: &'static Agent, before: u64) {
+    let (was_blocked, is_blocked) = (before & tick_bit() != 0, signal::mask() & tick_bit() != 0);
+    if was_blocked == is_blocked || agent.clock == Clock::Process {
+        return;
+    }
+    let Some((_, slot)) = threads::slot_of_this_thread(agent) else { return };
+    if is_blocked {
+        threads::park(slot);
+    } else {
+        handler::record_blocked(agent, slot, threads::unpark(agent, slot));
+    }
 }
 
 fn mask_after(before: u64, how: c_int, set: u64) -> u64 {

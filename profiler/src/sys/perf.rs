@@ -5,8 +5,8 @@ use super::{Errno, address, call, close};
 use crate::arch::nr;
 
 /// Opens an event on the task clock of thread `tid`, which sends it a signal every `period_ns`,
-/// and lets it run. Its descriptor is `lowest` or higher where that is possible, so that the
-/// program finds the numbers it expects for its own files.
+/// and lets it run. Its descriptor is `lowest` or higher, so that the program finds the numbers it
+/// expects for its own files.
 ///
 /// Source: perf_event_open(2), fcntl(2).
 pub fn open_task_clock(
@@ -28,22 +28,18 @@ pub fn open_task_clock(
     let attributes = [SOFTWARE | SIZE << 32, TASK_CLOCK, period_ns, 0, 0, flags, 1, 0];
     let arguments =
         [address(&attributes), tid as usize, any_cpu_no_group, any_cpu_no_group, CLOSE_ON_EXEC];
-    let event = move_up(call(nr::PERF_EVENT_OPEN, arguments)?, lowest);
+    let event = move_up(call(nr::PERF_EVENT_OPEN, arguments)?, lowest)?;
     signal_thread(event, tid)
         .and_then(|()| call(nr::IOCTL, [event, ENABLE, 0]))
         .inspect_err(|_| close(event as i32))?;
     Ok(event as i32)
 }
 
-fn move_up(event: usize, lowest: usize) -> usize {
+fn move_up(event: usize, lowest: usize) -> Result<usize, Errno> {
     const F_DUPFD_CLOEXEC: usize = 1030;
-    match call(nr::FCNTL, [event, F_DUPFD_CLOEXEC, lowest]) {
-        Ok(higher) => {
-            close(event as i32);
-            higher
-        }
-        Err(_) => event,
-    }
+    let higher = call(nr::FCNTL, [event, F_DUPFD_CLOEXEC, lowest]);
+    close(event as i32);
+    higher
 }
 
 fn signal_thread(event: usize, tid: u32) -> Result<(), Errno> {

@@ -15,7 +15,10 @@ use super::{TickSource, Ticker, Times};
 use crate::sys::Errno;
 use crate::sys::perf::open_task_clock;
 
-/// One event for each thread that was found.
+/// A program that may have hardly more files than this needs them itself.
+const FEW_DESCRIPTORS: usize = 192;
+
+/// One event for each thread.
 pub(crate) struct PerfClock<'a> {
     pub threads: ThreadClock,
     pub control: &'a Control,
@@ -41,6 +44,10 @@ impl TickSource for PerfClock<'_> {
             open_task_clock(tid, first_ns, without_kernel, self.lowest)
                 .map(|event| Some(Ticker::PerfEvent(event)))
         };
+        if self.lowest < FEW_DESCRIPTORS {
+            self.control.perf_failures.fetch_add(1, Relaxed);
+            return self.threads.set_thread_cpu_profiler(tid, index, times);
+        }
         let event = open(false).or_else(|_| {
             open(true).inspect(|_| {
                 self.control.without_kernel.fetch_add(1, Relaxed);

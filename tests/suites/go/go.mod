@@ -1,0 +1,3 @@
+module sigspy.example/mixed
+
+go 1.18
