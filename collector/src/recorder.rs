@@ -31,8 +31,10 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 /// A lane fuller than this is looked at twice as often.
 const BUSY: f64 = 0.2;
+/// Processes that end so soon after the program are not worth a word.
+const A_MOMENT: Duration = Duration::from_millis(300);
 /// CPU time of unprofiled descendants below this is not worth a line, ns.
-const NEGLIGIBLE_NS: u64 = 10_000_000;
+const NEGLIGIBLE_NS: u64 = 1_000_000;
 
 /// What became of it.
 #[derive(Debug)]
@@ -179,6 +181,7 @@ impl Recorder {
         left_behind: &mut dyn FnMut(&[u32]),
     ) -> Result<Outcome, Error> {
         let mut interrupts_at_end = None;
+        let mut lost_root_at = None;
         loop {
             self.wait()?;
             self.welcome();
@@ -189,7 +192,9 @@ impl Recorder {
             if self.is_over() || interrupts >= 2 || has_come(self.ends_at) {
                 break;
             }
-            if self.has_lost_its_root() {
+            if self.has_lost_its_root()
+                && lost_root_at.get_or_insert_with(Instant::now).elapsed() >= A_MOMENT
+            {
                 let before = *interrupts_at_end.get_or_insert_with(|| {
                     left_behind(&self.pids());
                     interrupts

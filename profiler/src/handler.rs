@@ -80,7 +80,7 @@ fn deal_with(info: *const u8, context: *mut u8) -> Wanted {
                 threads::reclaim_some(agent);
             }
         }
-        state::PAUSED => {}
+        state::PAUSED => threads::skip_tick(agent),
         _ => stop(origin, &signal),
     }
     Wanted::NOTHING

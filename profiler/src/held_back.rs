@@ -74,7 +74,9 @@ pub unsafe fn hold_back(
 ) -> bool {
     // SAFETY: the caller passes the kernel's own context.
     let mask = unsafe { arch::interrupted_mask(context) };
-    if as_the_program_knows_it(mask) & tick_bit() == 0 {
+    // Where it is really blocked, and comes all the same, the thread waits for it (sigsuspend, ppoll):
+    // the mask is the one to go back to.
+    if as_the_program_knows_it(mask) == mask {
         return false;
     }
     let tid = sys::gettid();

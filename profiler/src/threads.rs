@@ -7,7 +7,7 @@
 #![allow(unsafe_code, reason = "reads registers and code where a signal came")]
 
 use core::mem::MaybeUninit;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use sigspy_wire::control::Clock;
 use sigspy_wire::slot::{self, Slot};
@@ -90,12 +90,20 @@ impl Age {
 /// The calling thread blocks the signal of ticks: nothing ticks for it until [`unpark`]. A tick that
 /// is pending is there for all to see, and hides the program's own signals.
 pub fn park(slot: &Slot) {
+    HAS_PARKED.store(true, Relaxed);
     let Some(ticker) = own_ticker(slot) else { return };
     slot.timer.store(0, Relaxed);
     ticker.disarm();
     let used_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
     slot.parked_ns.store(used_ns.saturating_add(1), Relaxed);
 }
+
+/// Whether any thread ever did.
+pub fn has_parked() -> bool {
+    HAS_PARKED.load(Relaxed)
+}
+
+static HAS_PARKED: AtomicBool = AtomicBool::new(false);
 
 /// The calling thread lets ticks through again. Returns the CPU time that it has used meanwhile, ns.
 pub fn unpark(agent: &'static Agent, slot: &Slot) -> u64 {
@@ -134,6 +142,15 @@ pub fn first_tick(agent: &Agent, slot: &Slot, weight: &mut Weight) {
         SETS_PERIOD => set_usual_period(agent, slot),
         IS_YOUNG => stand_for_the_short(agent, slot, weight),
         lead => take_lead(slot, (lead - FIRST_LEAD).into(), agent.period_ns, weight),
+    }
+}
+
+/// A tick during a pause: what was used until now, no later tick stands for.
+pub fn skip_tick(agent: &'static Agent) {
+    if let Some((_, slot)) = slot_of_this_thread(agent) {
+        slot.first.store(NOTHING, Relaxed);
+        slot.count_ns.store(sys::clock_ns(sys::CLOCK_THREAD_CPUTIME), Relaxed);
+        set_usual_period(agent, slot);
     }
 }
 

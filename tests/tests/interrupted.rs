@@ -3,8 +3,10 @@
 //! The agent's handler is installed with SA_RESTART, but the kernel restarts neither `poll`,
 //! `epoll_wait`, `select`, the sleeps, nor a `recv` with a time-out: a signal that finds a thread in
 //! one of those ends the call. The clocks of CPU time must not do that: they stand still while a
-//! thread sleeps, so their signals are for threads that run. What is left to go wrong is a signal
-//! that the kernel gives to another thread than the one that ran.
+//! thread sleeps, so their signals are for threads that run. A signal for the whole process may go to
+//! another thread than the one that ran: that of `--clock process` does so now and then, which is
+//! documented, as it is for `--clock wall` and for `--clock perf`, whose ticks come within system
+//! calls, too.
 //!
 //! A run is 10,000 calls, with `SIGSPY_FULL=1` 200,000: of each of the eight ways to wait equally
 //! many. None may be interrupted: there is no tolerance, as programs take EINTR for an error.
@@ -40,16 +42,6 @@ fn the_clocks_of_threads_interrupt_nothing_at_97_hz() {
 #[test]
 fn the_clocks_of_threads_interrupt_nothing_at_997_hz() {
     assert_interrupts_nothing("thread", 997);
-}
-
-#[test]
-fn the_clock_of_the_process_interrupts_nothing_at_97_hz() {
-    assert_interrupts_nothing("process", 97);
-}
-
-#[test]
-fn the_clock_of_the_process_interrupts_nothing_at_997_hz() {
-    assert_interrupts_nothing("process", 997);
 }
 
 fn assert_interrupts_nothing(clock: &str, hz: u32) {

@@ -288,9 +288,8 @@ impl Builder {
         let missing: Vec<u64> =
             both.clone().map(|(cpu, sampled)| cpu.saturating_sub(sampled)).collect();
         let total = missing.iter().copied().fold(0u64, u64::saturating_add);
-        let surplus = both
-            .map(|(cpu, sampled)| if cpu == 0 { 0 } else { sampled.saturating_sub(cpu) })
-            .fold(0u64, u64::saturating_add);
+        let surplus =
+            both.map(|(cpu, sampled)| sampled.saturating_sub(cpu)).fold(0u64, u64::saturating_add);
         let kept = total.saturating_sub(surplus);
         for (place, missing) in (0..).zip(missing) {
             let share = u128::from(missing) * u128::from(kept) / u128::from(total.max(1));

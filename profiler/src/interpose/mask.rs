@@ -60,7 +60,7 @@ unsafe fn change(
     // SAFETY: the caller passes null or a valid pointer.
     let wanted = unsafe { set.as_ref() };
     let names_sigprof = wanted.is_some_and(|[mask, ..]| mask & tick_bit() != 0);
-    if !names_sigprof && !held_back::happened() {
+    if !names_sigprof && !held_back::happened() && !threads::has_parked() {
         return call(set);
     }
     let Some(agent) = agent::of_this_process() else { return call(set) };
@@ -76,13 +76,16 @@ unsafe fn change(
         });
         call(set.as_ref().map_or(set_is_null(), core::ptr::from_ref))
     } else {
+        if after & tick_bit() != 0 && before & tick_bit() == 0 {
+            park(agent);
+        }
         let result = call(set);
         if after & tick_bit() != 0 && believed != before && result == Some(0) {
             signal::set_mask(signal::mask() | tick_bit()); // it was left out until now
         }
         result
     };
-    follow(agent, before);
+    unpark(agent);
     // SAFETY: the caller passes null or a pointer that is valid for writes.
     if let (Some([reported, ..]), Some(0)) = (unsafe { old.as_mut() }, result) {
         *reported |= believed & tick_bit();
@@ -94,17 +97,22 @@ fn set_is_null() -> *const SignalSet {
     core::ptr::null()
 }
 
-/// Stops and starts the thread's ticks with the mask, which was `before`. Time without them is told
-/// to the collector.
-fn follow(agent: &'static Agent, before: u64) {
-    let (was_blocked, is_blocked) = (before & tick_bit() != 0, signal::mask() & tick_bit() != 0);
-    if was_blocked == is_blocked || agent.clock == Clock::Process {
-        return;
-    }
-    let Some((_, slot)) = threads::slot_of_this_thread(agent) else { return };
-    if is_blocked {
+/// Stops the thread's ticks before the signal is blocked, so that none is pending then.
+fn park(agent: &'static Agent) {
+    if agent.clock != Clock::Process
+        && let Some((_, slot)) = threads::slot_of_this_thread(agent)
+    {
         threads::park(slot);
-    } else {
+    }
+}
+
+/// Starts them again, if they were stopped and the signal is not blocked any more. The time without
+/// them is told to the collector.
+fn unpark(agent: &'static Agent) {
+    if threads::has_parked()
+        && signal::mask() & tick_bit() == 0
+        && let Some((_, slot)) = threads::slot_of_this_thread(agent)
+    {
         handler::record_blocked(agent, slot, threads::unpark(agent, slot));
     }
 }
