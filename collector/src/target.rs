@@ -180,6 +180,10 @@ impl Target {
             self.members.iter().filter(|member| member.has_ended()).map(|m| m.index).collect();
         self.members.iter_mut().for_each(Member::measure);
         self.enter_children(journal);
+        let parts = self.memory.parts();
+        for member in &mut self.members {
+            member.follow_unloads(parts, modules, journal);
+        }
         self.take_records(modules, journal);
         let parts = self.memory.parts();
         for member in &mut self.members {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use sigspy_tests::{
-    Outcome, Recorded, TempDir, program, record, record_at, record_with, run, sigspy, thread_of,
+    Outcome, Recorded, TempDir, program, program_with, record, record_at, record_with, run, sigspy,
+    thread_of,
 };
 
 fn profile(hz: u32, source: &str, arguments: &[&str]) -> Recorded {
@@ -44,6 +45,19 @@ fn a_program_that_replaces_itself_lives_on_whatever_the_clock() {
         let command = [program("exec_chain.c").path.into_os_string(), "200".into()];
         let recorded = record_with(&["-F", "4000", "--clock", clock], command).expect(0);
         assert_eq!(recorded.outcome.text(), "done\n", "{clock}: {}", recorded.outcome);
+    }
+}
+
+/// ITIMER_PROF survives exec, and a static program has no agent to catch its signal.
+#[test]
+fn a_static_program_that_takes_the_place_of_a_profiled_one_is_not_killed_by_our_timer() {
+    let spin = program_with("exit_code.c", &["-static"]);
+    for clock in ["process", "thread", "perf"] {
+        for _ in 0..20 {
+            let script = "i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done; exec \"$0\" return 7";
+            let command = ["sh".as_ref(), "-c".as_ref(), script.as_ref(), spin.as_ref()];
+            record_with(&["-F", "4000", "--clock", clock], command).expect(7);
+        }
     }
 }
 

@@ -164,18 +164,28 @@ impl Member {
         }
     }
 
+    /// Reads the maps again if libraries were unloaded: before the records of what is in their place.
+    pub fn follow_unloads(
+        &mut self,
+        parts: Parts<'_>,
+        modules: &mut Modules,
+        journal: &mut Journal,
+    ) {
+        let Some(entry) = parts.processes.get(self.index as usize) else { return };
+        let unloads = entry.unloads.load(Relaxed);
+        if unloads != self.unloads && self.pidfd.is_some() {
+            self.unloads = unloads;
+            let since_ns = entry.unloaded_ns.load(Relaxed).min(system::monotonic_ns());
+            self.code.read(parts.slots, &entry.module_map, Some(since_ns), modules, journal);
+        }
+    }
+
     /// Looks whether code has moved, if something has happened there, and for threads that nobody
     /// samples.
     pub fn follow(&mut self, parts: Parts<'_>, modules: &mut Modules, journal: &mut Journal) {
         let Some(entry) = parts.processes.get(self.index as usize) else { return };
         if self.pidfd.is_none() {
             return;
-        }
-        let unloads = entry.unloads.load(Relaxed);
-        if unloads != self.unloads {
-            self.unloads = unloads;
-            let since_ns = entry.unloaded_ns.load(Relaxed).min(system::monotonic_ns());
-            self.code.read(parts.slots, &entry.module_map, Some(since_ns), modules, journal);
         }
         if std::mem::take(&mut self.is_active) || self.code.is_wanted() {
             self.code.follow(parts.slots, &entry.module_map, modules, journal);
