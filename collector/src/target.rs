@@ -306,6 +306,11 @@ impl Target {
             pcs.extend(more);
             kind = walked(stop);
         }
+        let certain = member.code.certain_frames(&pcs, time_ns);
+        if certain < pcs.len() {
+            pcs.truncate(certain);
+            kind = StackKind::Walked(Stop::Stale);
+        }
         journal.handler_times.extend(record.handler_ns.map(|ns| (record.frames.len(), ns)));
         if record.flags & flags::UNBOUNDED != 0 {
             member.code.unbounded.push((tid, sp));

@@ -265,7 +265,8 @@ fn stop(origin: Origin, signal: &SigInfo) {
             let _ = set_profiling_itimer(0, 0); // cannot fail with valid pointers
         }
         Origin::PerfEvent => sys::close(signal.descriptor()),
-        _ => timer_delete(signal.timer),
+        Origin::ThreadTimer { .. } | Origin::ProcessTimer => timer_delete(signal.timer),
+        Origin::Knock | Origin::Program => {}
     }
 }
 

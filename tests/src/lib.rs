@@ -4,8 +4,9 @@
 //! needs [`record`] to profile a program, [`Folded`] to ask what the profile says, and
 //! [`statistics`] to say how far off it may be.
 //!
-//! Two environment variables matter. `SIGSPY_BIN` names the binary under test, which is otherwise
-//! built from this workspace. With `SIGSPY_FULL=1` the tests take longer and are stricter.
+//! Three environment variables matter. `SIGSPY_BIN` names the binary under test, which is otherwise
+//! built from this workspace. With `SIGSPY_FULL=1` the tests take longer and are stricter. With
+//! `SIGSPY_TRIPWIRE=1` all that is recorded dies if the handler does what no handler may.
 
 mod binary;
 mod folded;
@@ -20,7 +21,7 @@ pub use binary::{sigspy, unprivileged_sigspy};
 pub use folded::{Folded, thread_of};
 pub use program::{Language, Program, needs, program, program_in, program_with};
 pub use random::Random;
-pub use recording::{Recorded, export, record, record_at, record_in, record_with};
+pub use recording::{Recorded, export, record, record_at, record_in, record_with, tripwire};
 pub use run::{Outcome, Running, run, run_with_input, run_within, spawn, wait_until};
 pub use temp::TempDir;
 

@@ -1,11 +1,12 @@
 //! Profiles a program and reads the recording back, all through the command line.
 
+use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::{Folded, Outcome, TempDir, run, sigspy};
+use crate::{Folded, Outcome, Program, TempDir, program_in, run, sigspy};
 
 /// A run of `sigspy record`, and the recording that it left.
 pub struct Recorded {
@@ -32,6 +33,12 @@ pub fn record_with<S: AsRef<OsStr>>(
     record_in(&[], options, command)
 }
 
+/// The library that kills a program when its handler does what no handler may; with
+/// `SIGSPY_TRIPWIRE=1` it is in all that is recorded.
+pub fn tripwire() -> Program {
+    program_in("tripwire", "tripwire.c", &["-shared", "-fPIC", "-ldl"])
+}
+
 /// As [`record_with`], with more environment variables for sigspy and the program.
 pub fn record_in<S: AsRef<OsStr>>(
     environment: &[(&str, &str)],
@@ -41,6 +48,9 @@ pub fn record_in<S: AsRef<OsStr>>(
     let folder = Arc::new(TempDir::new());
     let path = folder.join("recording.sigspy");
     let mut sigspy = Command::new(sigspy());
+    if env::var_os("SIGSPY_TRIPWIRE").is_some_and(|value| value == "1") {
+        sigspy.env("LD_PRELOAD", tripwire().path);
+    }
     sigspy.envs(environment.iter().copied());
     sigspy.arg("record").args(options).arg("-o").arg(&path).arg("--").args(command);
     Recorded { outcome: run(&mut sigspy), path, folder }

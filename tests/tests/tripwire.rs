@@ -5,10 +5,11 @@
 //! tell is written in `tripwire/tripwire.c`.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 use std::process::Command;
 
-use sigspy_tests::{Outcome, Program, TempDir, full, needs, program, program_in, record_in, run};
+use sigspy_tests::{
+    Outcome, Program, TempDir, full, needs, program, program_in, record_in, run, tripwire,
+};
 
 /// From the default rate to one at which every tick of the kernel has a sample.
 const RATES: [&str; 3] = ["97", "997", "4000"];
@@ -41,10 +42,6 @@ const FUNCTIONS: [&str; 18] = [
     "sigaction",
 ];
 
-fn tripwire() -> PathBuf {
-    program_in("tripwire", "tripwire.c", &["-shared", "-fPIC", "-ldl"]).path
-}
-
 /// How a program says what it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Output {
@@ -61,7 +58,7 @@ fn assert_untripped<S: AsRef<OsStr>>(
 ) {
     let command: Vec<OsString> = command.into_iter().map(|word| word.as_ref().to_owned()).collect();
     let bare = run(Command::new(&command[0]).args(&command[1..])).expect(code);
-    let preload = tripwire();
+    let preload = tripwire().path;
     let preload = preload.to_str().expect("the target folder has a name in UTF-8");
     let turns = if full() { 10 } else { 1 };
     for rate in RATES.iter().cycle().take(turns * RATES.len()) {
@@ -94,7 +91,7 @@ fn a_wire_is_tripped_with_all_signals_blocked_and_only_then() {
     for function in FUNCTIONS {
         let call = |place| {
             let command = handler(function, place);
-            run(Command::new(&command[0]).args(&command[1..]).env("LD_PRELOAD", tripwire()))
+            run(Command::new(&command[0]).args(&command[1..]).env("LD_PRELOAD", tripwire().path))
         };
         let killed = call("in").expect(TRIPPED);
         assert!(killed.stderr.starts_with(ALARM), "{killed}");
@@ -104,7 +101,7 @@ fn a_wire_is_tripped_with_all_signals_blocked_and_only_then() {
 
 #[test]
 fn the_wires_are_there_in_a_profiled_program() {
-    let preload = tripwire();
+    let preload = tripwire().path;
     let environment = [("LD_PRELOAD", preload.to_str().expect("as above"))];
     for rate in RATES {
         let killed = record_in(&environment, &["-F", rate], handler("malloc", "in"));

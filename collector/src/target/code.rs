@@ -1,5 +1,6 @@
 //! Which code is where in a process: its maps, read again when they may have changed.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sigspy_wire::module_map::ModuleMap;
@@ -15,6 +16,18 @@ use crate::system;
 const PAUSE_FACTOR: u32 = 50;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
+/// A time in which the agent may have walked stacks by the tables of libraries that were gone.
+#[derive(Clone, Copy)]
+struct Uncertain {
+    from_ns: u64,
+    to_ns: u64,
+    /// Only one library went, and it is known when: what a program counter belongs to is certain.
+    knows_leaf: bool,
+}
+
+/// Uncertain times that are remembered: records come within a moment.
+const MOST_UNCERTAIN: usize = 64;
+
 pub struct Code {
     pid: u32,
     pub space: AddressSpace,
@@ -23,6 +36,11 @@ pub struct Code {
     pause: Duration,
     pages: Option<u64>,
     is_wanted: bool,
+    /// What was there from the start, and so is not taken for something else.
+    first: Vec<Region>,
+    /// CLOCK_MONOTONIC at the last reading, ns.
+    read_ns: u64,
+    uncertain: VecDeque<Uncertain>,
     /// Threads whose stacks have no known bounds, and their stack pointers.
     pub unbounded: Vec<(u32, u64)>,
 }
@@ -36,6 +54,9 @@ impl Code {
             pause: Duration::ZERO,
             pages: None,
             is_wanted: true,
+            first: Vec::new(),
+            read_ns: 0,
+            uncertain: VecDeque::new(),
             unbounded: Vec::new(),
         }
     }
@@ -43,7 +64,8 @@ impl Code {
     /// For a child of fork: all is where it was.
     pub fn of_child(&self, pid: u32) -> Self {
         let (space, read_at) = (self.space.clone(), Instant::now());
-        Self { space, read_at, is_wanted: false, pages: self.pages, ..Self::new(pid) }
+        let first = self.first.clone();
+        Self { space, read_at, is_wanted: false, pages: self.pages, first, ..Self::new(pid) }
     }
 
     /// Whether something is to be looked up.
@@ -104,7 +126,12 @@ impl Code {
             let module = module.and_then(|id| Some((id, modules.bias(id, mapping)?)));
             Region { start: mapping.start, end: mapping.end, module }
         };
-        let regions = mappings.iter().filter(|mapping| mapping.executable).map(region).collect();
+        let regions: Vec<Region> =
+            mappings.iter().filter(|mapping| mapping.executable).map(region).collect();
+        if self.first.is_empty() {
+            self.first.clone_from(&regions);
+        }
+        self.read_ns = system::monotonic_ns();
         if self.space.update(time_ns, regions) {
             self.publish_modules(module_map, modules);
         }
@@ -112,6 +139,32 @@ impl Code {
         self.is_wanted = false;
         self.read_at = Instant::now();
         self.pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
+    }
+
+    /// Libraries were unloaded since the last reading, one of them at `unloaded_ns`, the only one if
+    /// `is_one`. Call this before the maps are read again.
+    pub fn unloaded(&mut self, unloaded_ns: u64, is_one: bool) {
+        let from_ns = if is_one { unloaded_ns.max(self.read_ns) } else { self.read_ns };
+        if self.uncertain.len() == MOST_UNCERTAIN {
+            self.uncertain.pop_front();
+        }
+        let to_ns = system::monotonic_ns();
+        self.uncertain.push_back(Uncertain { from_ns, to_ns, knows_leaf: is_one });
+    }
+
+    /// How many of the frames of a stack, leaf first, are certain: all but those from the first on
+    /// that lies where a library may have taken the place of another.
+    pub fn certain_frames(&self, pcs: &[u64], time_ns: u64) -> usize {
+        let is_in = |time: &&Uncertain| (time.from_ns..=time.to_ns).contains(&time_ns);
+        let Some(uncertain) = self.uncertain.iter().find(is_in) else { return pcs.len() };
+        let stays = |pc: &u64| {
+            let address = pc & !sigspy_unwind::EXACT;
+            let behind = self.first.partition_point(|region| region.start <= address);
+            let region = behind.checked_sub(1).and_then(|place| self.first.get(place));
+            region.is_some_and(|region| address < region.end)
+        };
+        let certain = pcs.iter().take_while(|pc| stays(pc)).count();
+        certain.max(usize::from(uncertain.knows_leaf)).min(pcs.len())
     }
 
     /// Tells the agent what is where.

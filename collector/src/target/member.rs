@@ -174,8 +174,9 @@ impl Member {
         let Some(entry) = parts.processes.get(self.index as usize) else { return };
         let unloads = entry.unloads.load(Relaxed);
         if unloads != self.unloads && self.pidfd.is_some() {
-            self.unloads = unloads;
             let since_ns = entry.unloaded_ns.load(Relaxed).min(system::monotonic_ns());
+            self.code.unloaded(since_ns, unloads == self.unloads.wrapping_add(1));
+            self.unloads = unloads;
             self.code.read(parts.slots, &entry.module_map, Some(since_ns), modules, journal);
         }
     }
