@@ -33,37 +33,6 @@ fn libraries_that_come_and_go() {
     plugins().iter().fold(Case::new("dl_storm.c").threads(4), Case::argument).check();
 }
 
-/// A library may lie where another one was a moment ago. Whose code it is may be unknown then, and
-/// the stack cut and marked as such, but none that claims to be whole may be made up.
-#[test]
-fn stacks_through_libraries_that_come_and_go_are_right_or_cut() {
-    let mut command = vec![torture_program("dl_storm.c").path, "4".into()];
-    command.extend(plugins().map(|plugin| plugin.path));
-    let recorded = record_at(4000, command).expect(0);
-    let folded = recorded.folded();
-    let calls = ["clone3", "start_thread", "run", "plugin", "callback", "churn", "compute"];
-    let is_true = |frames: &[String]| {
-        if frames[0].starts_with("[incomplete") {
-            return true;
-        }
-        let ranks = frames.iter().map(|frame| calls.iter().position(|call| call == frame));
-        let from_the_root = frames.iter().zip(calls).take(3).all(|(frame, call)| frame == call);
-        ranks.clone().all(|rank| rank.is_some()) && ranks.is_sorted() && from_the_root
-    };
-    let is_in_plugin = |frames: &[String]| frames.iter().any(|frame| frame == "plugin");
-    let in_plugin = folded.only(is_in_plugin);
-    let made_up = in_plugin.only(|frames| !is_true(frames));
-    assert!(in_plugin.total() > 0, "no samples in the libraries:\n{}", recorded.outcome);
-    assert_eq!(
-        made_up.total(),
-        0,
-        "ns of {} in stacks that cannot be:\n{}\n{}",
-        in_plugin.total(),
-        made_up.heaviest(20),
-        recorded.outcome
-    );
-}
-
 #[test]
 fn threads_that_outlive_the_main_thread() {
     let [_, _, plugin, ..] = plugins();
