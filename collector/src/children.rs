@@ -67,6 +67,12 @@ struct Expected {
     pidfd: Option<OwnedFd>,
 }
 
+impl Expected {
+    fn is_gone(&self) -> bool {
+        self.pidfd.as_ref().is_none_or(system::is_readable)
+    }
+}
+
 /// A process without an agent.
 struct Stranger {
     process: u32,
@@ -159,13 +165,12 @@ impl Children {
 
     fn give_up_waiting(&mut self, all: bool, journal: &mut Journal) {
         let is_late = |expected: &Expected| {
-            let is_gone = expected.pidfd.as_ref().is_none_or(system::is_readable);
             let patience = if expected.execution.has_agent { PATIENCE } else { LITTLE_PATIENCE };
-            all || is_gone || expected.since.elapsed() >= patience
+            all || expected.is_gone() || expected.since.elapsed() >= patience
         };
         let late = self.expected.extract_if(|_, expected| is_late(expected));
         for (pid, expected) in late.collect::<Vec<_>>() {
-            let is_gone = expected.pidfd.as_ref().is_none_or(system::is_readable);
+            let is_gone = expected.is_gone();
             let execution = expected.execution;
             let file = if is_gone { resolve(&execution) } else { executable(pid) };
             let Some(gap) = why_without_agent(&file, execution.has_agent) else { continue };

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -104,8 +105,7 @@ impl Recorder {
         output: impl FnOnce() -> Result<File, Error>,
     ) -> Result<Self, Error> {
         let launch = Launch::new(&plan.argv)?;
-        let mut recorder = Self::prepare(plan, output)?;
-        let agent = plan::agent_path(plan, &recorder.meeting)?;
+        let (mut recorder, agent) = Self::prepare(plan, output)?;
         let pid = launch.spawn(&agent, &recorder.meeting.path())?.id();
         let pidfd = system::open_pidfd(pid);
         let pidfd = pidfd.map_err(|error| Error::Session("watch the program", error))?;
@@ -119,15 +119,16 @@ impl Recorder {
         socket: OwnedFd,
         output: impl FnOnce() -> Result<File, Error>,
     ) -> Result<Self, Error> {
-        let mut recorder = Self::prepare(plan, output)?;
+        let (mut recorder, _) = Self::prepare(plan, output)?;
         recorder.arrivals.push(Arrival::new(socket));
         Ok(recorder)
     }
 
+    /// A recorder of nothing yet, and where the loader finds the agent.
     fn prepare(
         plan: &Plan<'_>,
         output: impl FnOnce() -> Result<File, Error>,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, PathBuf), Error> {
         let session = |what| move |error| Error::Session(what, error);
         let meeting = Meeting::new().map_err(session("make a folder for the agent's socket"))?;
         let modules = Modules::new(plan.cache.as_deref())
@@ -138,7 +139,7 @@ impl Recorder {
         let environment = plan::environment(&agent, &meeting.path());
         let writer = Writer::start(output()?, meta).map_err(Error::Write)?;
         let now = Instant::now();
-        Ok(Self {
+        let recorder = Self {
             plan: MemoryPlan::new(plan.settings, environment),
             only: plan.only.clone(),
             root: Root::Stranger,
@@ -161,7 +162,8 @@ impl Recorder {
             agent_error: None,
             limits: Limits::default(),
             finished_cpu_ns: 0,
-        })
+        };
+        Ok((recorder, agent))
     }
 
     /// The pid of the program that was started.
@@ -367,11 +369,7 @@ impl Recorder {
             target.executions.drain(..).for_each(|execution| self.children.execute(execution));
         }
         for target in self.targets.extract_if(.., |target| target.is_over()) {
-            let limits = target.limits();
-            self.limits.timer_failures += limits.timer_failures;
-            self.limits.perf_failures += limits.perf_failures;
-            self.limits.without_kernel += limits.without_kernel;
-            self.limits.unentered_forks += limits.unentered_forks;
+            self.limits += target.limits();
             self.agent_error = target.agent_error().or_else(|| self.agent_error.take());
         }
     }

@@ -1,5 +1,7 @@
 //! Where the CPU time of a profile went: every nanosecond is in exactly one place.
 
+use std::ops::AddAssign;
+
 /// CPU time in nanoseconds, summed over all processes of a profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
@@ -39,6 +41,16 @@ pub struct Limits {
     pub without_kernel: u64,
     /// Children of fork that were too many to be sampled.
     pub unentered_forks: u64,
+}
+
+impl AddAssign for Limits {
+    fn add_assign(&mut self, other: Self) {
+        let Self { timer_failures, perf_failures, without_kernel, unentered_forks } = other;
+        self.timer_failures += timer_failures;
+        self.perf_failures += perf_failures;
+        self.without_kernel += without_kernel;
+        self.unentered_forks += unentered_forks;
+    }
 }
 
 /// A way in which a recording is less than it should be.

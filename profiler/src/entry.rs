@@ -4,7 +4,6 @@
 use core::ffi::{CStr, c_char, c_void};
 use core::panic::PanicInfo;
 use core::ptr;
-
 use core::sync::atomic::Ordering::Relaxed;
 
 use sigspy_wire::handshake::{OUTPUT_VARIABLES, SOCKET_VARIABLE};
@@ -79,7 +78,8 @@ pub fn images() -> *const LinkMap {
     unsafe { loader::loaded_images(headers, auxiliary(AT_PHNUM)) }
 }
 
-fn environment() -> *const *const c_char {
+/// The program's environment, as it is now.
+pub fn environment() -> *const *const c_char {
     static EMPTY: Empty = Empty([ptr::null()]);
     // SAFETY: `environ` is a variable of the C library.
     let environ = unsafe { (arch::weak_environ() as *const *const *const c_char).as_ref() };

@@ -189,10 +189,8 @@ impl Tick {
         if !memory.has_bounds() {
             self.flags |= flags::UNBOUNDED;
         }
-        self.writer.push(0); // the first word is known at the end
-        for word in self.header(sp).words() {
-            self.writer.push(word);
-        }
+        let header = self.header(sp);
+        record::begin(&mut self.writer, &header);
         let mut modules = MappedModules::new(self.module_map, agent.arena);
         let writer = &mut self.writer;
         let mut room = MAX_FRAMES;
@@ -249,9 +247,7 @@ impl Tick {
             self.flags |= flags::TIMED;
             self.writer.push(self.agent.monotonic.now_ns().wrapping_sub(self.time_ns));
         }
-        let length = self.writer.pushed();
-        self.writer.set(0, record::first_word(length, stop, self.flags));
-        self.writer.publish();
+        record::finish(&mut self.writer, stop, self.flags);
         let counts = self.counts();
         counts.recorded.fetch_add(self.weight.ticks, Relaxed);
         counts.delayed.fetch_add(self.weight.blocked_ticks, Relaxed);
@@ -285,12 +281,8 @@ pub fn record_blocked(agent: &'static Agent, slot: &Slot, blocked_ns: u64) {
     let time_ns = agent.monotonic.now_ns();
     let process = agent.process.load(Relaxed);
     let header = Header { time_ns, tid, process, weight_ns: 0, blocked_ns, sp: 0 };
-    writer.push(0); // the first word is known at the end
-    for word in header.words() {
-        writer.push(word);
-    }
-    writer.set(0, record::first_word(writer.pushed(), Stop::End as u8, 0));
-    writer.publish();
+    record::begin(&mut writer, &header);
+    record::finish(&mut writer, Stop::End as u8, 0);
 }
 
 /// A tick that the program has taken off its queue, by waiting for SIGPROF among other signals:

@@ -129,7 +129,6 @@ pub(crate) use call_next;
 const ENOSYS: c_int = 38;
 const EINTR: c_int = 4;
 const E2BIG: c_int = 7;
-const EAGAIN: c_int = 11;
 
 /// The program's `errno`.
 fn errno() -> c_int {

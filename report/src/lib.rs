@@ -11,6 +11,7 @@
 mod error;
 mod flamegraph;
 mod folded;
+mod gaps;
 mod interval;
 mod names;
 mod paths;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::text::processes::gaps;
+use crate::gaps::gaps;
 use sigspy_model::{Clock, Limits, Profile, Sample, Shortfall, StackKind};
 
 /// What a profile covers and what it misses. `Display` is one line without its end.

@@ -2,7 +2,7 @@
 
 mod call_tree;
 mod functions;
-pub(crate) mod processes;
+mod processes;
 mod table;
 mod threads;
 

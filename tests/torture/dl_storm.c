@@ -1,11 +1,10 @@
 // dl_storm FACTOR LIBRARY...: three threads load libraries, call functions that call back, and
 // unload them, so that code comes and goes and other code comes to the same place.
 #include <dlfcn.h>
-#include <pthread.h>
 
 #include "torture.h"
 
-enum { THREADS = 3, LOADS = 700 };
+enum { LOADS = 700 };
 
 typedef uint64_t plugin_t(uint64_t seed, uint64_t (*callback)(uint64_t), int depth);
 
@@ -33,13 +32,5 @@ int main(int argc, char **argv) {
     loads = LOADS * begin(argc, argv);
     paths = argv + 2;
     libraries = argc - 2;
-    pthread_t threads[THREADS];
-    uint64_t sums[THREADS] = {1, 2, 3}, checksum = 0;
-    for (int k = 0; k < THREADS; k++)
-        pthread_create(&threads[k], NULL, run, &sums[k]);
-    for (int k = 0; k < THREADS; k++) {
-        pthread_join(threads[k], NULL);
-        checksum = mix(checksum, sums[k]);
-    }
-    return end(checksum);
+    return end(in_three_threads(run));
 }

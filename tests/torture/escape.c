@@ -5,7 +5,7 @@
 
 #include "torture.h"
 
-enum { THREADS = 3, ESCAPES = 9000 };
+enum { ESCAPES = 9000 };
 
 static int escapes;
 static __thread sigjmp_buf way_out;
@@ -40,13 +40,5 @@ int main(int argc, char **argv) {
     handle(SIGPROF, on_sigprof, SA_RESTART);
     ready();
     escapes = ESCAPES * (argc > 1 ? atoi(argv[1]) : 1);
-    pthread_t threads[THREADS];
-    uint64_t sums[THREADS] = {1, 2, 3}, checksum = 0;
-    for (int k = 0; k < THREADS; k++)
-        pthread_create(&threads[k], NULL, run, &sums[k]);
-    for (int k = 0; k < THREADS; k++) {
-        pthread_join(threads[k], NULL);
-        checksum = mix(checksum, sums[k]);
-    }
-    return end(checksum);
+    return end(in_three_threads(run));
 }

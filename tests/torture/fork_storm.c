@@ -5,7 +5,7 @@
 
 #include "torture.h"
 
-enum { THREADS = 3, CHILDREN = 160 };
+enum { CHILDREN = 160 };
 
 static int factor;
 static int forks;
@@ -64,13 +64,6 @@ static void *run(void *argument) {
 int main(int argc, char **argv) {
     factor = begin(argc, argv);
     pthread_atfork(count_fork, NULL, NULL);
-    pthread_t threads[THREADS];
-    uint64_t sums[THREADS] = {1, 2, 3}, checksum = 0;
-    for (int k = 0; k < THREADS; k++)
-        pthread_create(&threads[k], NULL, run, &sums[k]);
-    for (int k = 0; k < THREADS; k++) {
-        pthread_join(threads[k], NULL);
-        checksum = mix(checksum, sums[k]);
-    }
+    uint64_t checksum = in_three_threads(run);
     return end(mix(checksum, (uint64_t)forks));
 }

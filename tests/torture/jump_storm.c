@@ -4,7 +4,7 @@
 
 #include "torture.h"
 
-enum { THREADS = 3, JUMPS = 14000 };
+enum { JUMPS = 14000 };
 
 static int jumps;
 static __thread sigjmp_buf out_of_handler;
@@ -61,13 +61,5 @@ int main(int argc, char **argv) {
     jumps = JUMPS * begin(argc, argv);
     handle(SIGUSR1, on_signal, 0);
     handle(SIGUSR2, on_signal, SA_NODEFER);
-    pthread_t threads[THREADS];
-    uint64_t sums[THREADS] = {1, 2, 3}, checksum = 0;
-    for (int k = 0; k < THREADS; k++)
-        pthread_create(&threads[k], NULL, run, &sums[k]);
-    for (int k = 0; k < THREADS; k++) {
-        pthread_join(threads[k], NULL);
-        checksum = mix(checksum, sums[k]);
-    }
-    return end(checksum);
+    return end(in_three_threads(run));
 }

@@ -9,6 +9,7 @@
 #ifndef TORTURE_H
 #define TORTURE_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -101,6 +102,21 @@ static NEVER_INLINED __attribute__((unused)) uint64_t compute(uint64_t seed, int
         __asm__ volatile("" : "+r"(x));
     }
     return x;
+}
+
+// Runs three threads at the same time. Each gets a number of its own, which it turns into its result;
+// returns a checksum of those.
+static inline uint64_t in_three_threads(void *(*run)(void *)) {
+    enum { THREADS = 3 };
+    pthread_t threads[THREADS];
+    uint64_t sums[THREADS] = {1, 2, 3}, checksum = 0;
+    for (int k = 0; k < THREADS; k++)
+        pthread_create(&threads[k], NULL, run, &sums[k]);
+    for (int k = 0; k < THREADS; k++) {
+        pthread_join(threads[k], NULL);
+        checksum = mix(checksum, sums[k]);
+    }
+    return checksum;
 }
 
 #endif

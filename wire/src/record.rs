@@ -27,6 +27,8 @@
 //! A reader that finds a word 0 without the magic, or a length that does not fit, cannot know
 //! where the next record starts: it gives up what is in the lane, once.
 
+use crate::lane::Writer;
+
 /// Marks the first word of a record.
 pub const MAGIC: u64 = 0x5359;
 /// Words before the frames.
@@ -88,6 +90,21 @@ impl Header {
         let ids = u64::from(self.tid) | u64::from(self.process) << 32;
         [self.time_ns, ids, self.weight_ns, self.blocked_ns, self.sp]
     }
+}
+
+/// Begins a record in room that has been claimed for it: what goes between the header and
+/// [`finish`] the caller pushes. Async-signal-safe.
+pub fn begin<const N: usize>(writer: &mut Writer<'_, N>, header: &Header) {
+    writer.push(0); // known at the end
+    for word in header.words() {
+        writer.push(word);
+    }
+}
+
+/// Completes a record and makes it visible. Async-signal-safe.
+pub fn finish<const N: usize>(writer: &mut Writer<'_, N>, stop: u8, flags: u8) {
+    writer.set(0, first_word(writer.pushed(), stop, flags));
+    writer.publish();
 }
 
 /// Word 0. Async-signal-safe.

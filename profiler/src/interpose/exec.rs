@@ -19,7 +19,7 @@ use super::{E2BIG, EXECVE, EXECVEAT, EXECVPE, FEXECVE, call_next, mask, set_errn
 use crate::agent::{self, Agent};
 use crate::sys::signal::{self, send_again, take_pending_tick, tick_bit};
 use crate::sys::timer::set_profiling_itimer;
-use crate::{arch, handler, sys};
+use crate::{entry, handler, sys};
 
 pub type Strings = *const *const c_char;
 
@@ -69,12 +69,6 @@ fn stop_clock() -> Option<&'static Agent> {
     Some(agent)
 }
 
-fn environ() -> Strings {
-    // SAFETY: the C library's variable, whose address the loader has found.
-    unsafe { (arch::weak_environ() as *const Strings).as_ref() }
-        .map_or(core::ptr::null(), |environ| *environ)
-}
-
 /// In front of libc's.
 ///
 /// # Safety
@@ -102,7 +96,7 @@ pub unsafe extern "C" fn execve(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn execv(path: *const c_char, arguments: Strings) -> c_int {
     // SAFETY: the caller's own arguments.
-    unsafe { execve(path, arguments, environ()) }
+    unsafe { execve(path, arguments, entry::environment()) }
 }
 
 /// In front of libc's.
@@ -132,7 +126,7 @@ pub unsafe extern "C" fn execvpe(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn execvp(file: *const c_char, arguments: Strings) -> c_int {
     // SAFETY: the caller's own arguments.
-    unsafe { execvpe(file, arguments, environ()) }
+    unsafe { execvpe(file, arguments, entry::environment()) }
 }
 
 /// In front of libc's.

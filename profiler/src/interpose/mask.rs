@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "C functions with raw pointers")]
 
 use core::ffi::c_int;
+use core::ptr;
 
 use sigspy_wire::control::Clock;
 
@@ -74,7 +75,7 @@ unsafe fn change(
             (*first, *others) = (if how == SIG_UNBLOCK { mask } else { mask & !tick_bit() }, *rest);
             without
         });
-        call(set.as_ref().map_or(set_is_null(), core::ptr::from_ref))
+        call(set.as_ref().map_or(ptr::null(), ptr::from_ref))
     } else {
         if after & tick_bit() != 0 && before & tick_bit() == 0 {
             park(agent);
@@ -91,10 +92,6 @@ unsafe fn change(
         *reported |= believed & tick_bit();
     }
     result
-}
-
-fn set_is_null() -> *const SignalSet {
-    core::ptr::null()
 }
 
 /// Stops the thread's ticks before the signal is blocked, so that none is pending then.

@@ -41,10 +41,7 @@ pub fn announce(exec: Announced<'_>) {
         blocked_ns: exec.pid.into(),
         sp: flag(exec.has_agent, record::exec::HAS_AGENT) | flag(exec.failed, record::exec::FAILED),
     };
-    writer.push(0); // the first word is known at the end
-    for word in header.words() {
-        writer.push(word);
-    }
+    record::begin(&mut writer, &header);
     for bytes in exec.path.to_bytes().chunks(8).take(MAX_PATH_WORDS) {
         let mut word = [0; 8];
         for (to, from) in word.iter_mut().zip(bytes) {
@@ -52,9 +49,7 @@ pub fn announce(exec: Announced<'_>) {
         }
         writer.push(u64::from_le_bytes(word));
     }
-    let length = writer.pushed();
-    writer.set(0, record::first_word(length, 0, flags::EXEC));
-    writer.publish();
+    record::finish(&mut writer, 0, flags::EXEC);
 }
 
 /// Calls `go_on` with an environment in which a program finds the agent and the collector, and

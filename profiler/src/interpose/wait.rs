@@ -4,10 +4,7 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use super::{
-    EAGAIN, EINTR, ENOSYS, SIGTIMEDWAIT, SIGWAIT, SIGWAITINFO, SignalSet, call_next, errno,
-    set_errno,
-};
+use super::{EINTR, ENOSYS, SIGTIMEDWAIT, SIGWAIT, SIGWAITINFO, SignalSet, call_next, errno};
 use crate::agent::{self, Agent};
 use crate::handler;
 use crate::sys::Timespec;
@@ -128,10 +125,6 @@ pub unsafe extern "C" fn sigtimedwait(
         if !core::mem::take(&mut is_first) {
             left = Timespec::from_ns(end_ns.saturating_sub(agent.monotonic.now_ns()));
         }
-        let signal = wait(info, &left);
-        if signal == -1 && errno() == EAGAIN {
-            set_errno(EAGAIN);
-        }
-        signal
+        wait(info, &left)
     })
 }

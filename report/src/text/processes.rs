@@ -1,15 +1,15 @@
 //! The processes of a recording, and those that could not be sampled.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use sigspy_model::{Gap, Process, Profile};
+use sigspy_model::{Process, Profile};
 
 use super::TextOptions;
 use super::table::Table;
+use crate::gaps::{reason, unsampled_programs};
 use crate::names::presentable;
-use crate::quality::{plural, seconds};
+use crate::quality::seconds;
 
 /// Writes the processes with the most CPU time, unless there is only one, and all that were not
 /// sampled, those of one program together.
@@ -46,12 +46,7 @@ fn row(process: &Process) -> [String; 6] {
 }
 
 fn write_gaps(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
-    let mut programs: BTreeMap<(&str, Gap), Vec<&Process>> = BTreeMap::new();
-    for process in &profile.processes {
-        if let Some(gap) = process.gap {
-            programs.entry((&process.name, gap)).or_default().push(process);
-        }
-    }
+    let programs = unsampled_programs(profile);
     if programs.is_empty() {
         return Ok(());
     }
@@ -69,38 +64,4 @@ fn write_gaps(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\nNot sampled\n")?;
     table.write(out)
-}
-
-/// Why a process was not sampled.
-pub fn reason(gap: Gap) -> &'static str {
-    match gap {
-        Gap::StaticallyLinked => "it is statically linked",
-        Gap::OtherArchitecture => "it is for another architecture",
-        Gap::SetUserId => "it runs with the rights of another user",
-        Gap::Environment => "it was started with an environment of its own",
-        Gap::BareFork => "it was forked by a bare system call",
-        Gap::NotWanted => "it was not asked for",
-        Gap::Unknown => "its agent has not come",
-    }
-}
-
-/// All programs that were not sampled, in one phrase; `None`: there are none, or nobody has asked
-/// for them.
-pub fn gaps(profile: &Profile) -> Option<String> {
-    let mut programs: BTreeMap<(&str, Gap), usize> = BTreeMap::new();
-    for process in &profile.processes {
-        if let Some(gap) = process.gap.filter(|&gap| gap != Gap::NotWanted) {
-            *programs.entry((&process.name, gap)).or_default() += 1;
-        }
-    }
-    const MOST: usize = 3;
-    let count: usize = programs.values().sum();
-    let named = programs.keys().take(MOST);
-    let mut list: Vec<String> =
-        named.map(|(name, gap)| format!("{}: {}", presentable(*name), reason(*gap))).collect();
-    if programs.len() > MOST {
-        list.push("...".into());
-    }
-    let processes = plural(count, "process was", "processes were");
-    (count > 0).then(|| format!("{processes} not sampled ({})", list.join("; ")))
 }

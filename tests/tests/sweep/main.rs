@@ -118,8 +118,8 @@ fn assert_all_recorded(traced: &Traced, recording: &Path, options: &Options, out
     println!("{} samples, {lost_ns} ns lost", recorded.total());
     if options.clock == "thread" {
         let lost = lost_ns.saturating_mul(options.rate.into()).div_ceil(1_000_000_000);
-        // What is lost is known as time: with expiries that were merged, and where a thread was
-        // adopted with or without a part of what it owed, which is two ticks for each of a few.
+        // What is lost is known as time: with expiries that were merged, and with the first ticks
+        // of a few threads, which stand for up to two.
         let (least, slack) = (injected + genuine, if lost == 0 { 0 } else { overruns + 16 });
         let expected = least - slack.min(least)..=least + either + slack;
         let total = recorded.total() + lost;
