@@ -2,7 +2,8 @@
 // threads that block all signals burn CPU time, and one of them sends SIGPROF and SIGUSR1.
 //
 // Prints how many of each came, how many `strangers` (signals that nobody sent), whether a wait of
-// 50 ms for a signal that does not come ends when it should, and `burnt ns`.
+// 50 ms for a signal that does not come ends when it should, whether a wait is interrupted by a
+// handler, and `burnt ns`.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "../programs/cpu.h"
@@ -74,6 +76,20 @@ static void time_out(void) {
            took >= 50 * MS ? "in time" : "too early");
 }
 
+static void on_alarm(int signal) { (void)signal; }
+
+// SIGALRM is the one signal that is not waited for, and has a handler.
+static void interrupt(void) {
+    struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    sigset_t others = all;
+    sigdelset(&others, SIGALRM);
+    sigaction(SIGALRM, &action, NULL);
+    pthread_sigmask(SIG_SETMASK, &others, NULL);
+    setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0, 20000}}, NULL);
+    int signal = sigwaitinfo(&others, NULL), error = errno;
+    printf("interrupted %d, %s\n", signal, signal < 0 ? strerror(error) : "-");
+}
+
 int main(int argc, char **argv) {
     pthread_t sender, burner;
     int own, profs = 0, users = 0, strangers = 0;
@@ -95,6 +111,7 @@ int main(int argc, char **argv) {
         sem_post(&taken);
     }
     time_out();
+    interrupt();
     done = 1;
     pthread_join(sender, NULL);
     pthread_join(burner, NULL);

@@ -4,9 +4,12 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use super::{EINTR, ENOSYS, SIGTIMEDWAIT, SIGWAIT, SIGWAITINFO, SignalSet, call_next, errno};
+use super::{
+    EINTR, ENOSYS, SIGTIMEDWAIT, SIGWAIT, SIGWAITINFO, SignalSet, call_next, errno, set_errno,
+};
 use crate::agent::{self, Agent};
 use crate::handler;
+use crate::held_back;
 use crate::sys::Timespec;
 use crate::sys::signal::{RawSigInfo, tick_bit, tick_signal};
 
@@ -20,21 +23,56 @@ unsafe fn endangered(set: *const SignalSet) -> Option<&'static Agent> {
     agent::of_this_process()
 }
 
-/// Waits with `wait` until something comes that is no tick of ours. `wait` is given a place for
-/// a `siginfo_t`.
-fn until_not_ours(
+/// After EINTR, this long for a signal that another thread may have taken: one that believes to have
+/// blocked it, as this one does, and sends it again ([`held_back`]).
+const PATIENCE_NS: u64 = 50_000_000;
+
+/// Waits until something comes that is no tick of ours, for `timeout` at most; as sigtimedwait(2).
+unsafe fn wait_for_theirs(
     agent: &'static Agent,
+    set: *const SignalSet,
     info: *mut RawSigInfo,
-    mut wait: impl FnMut(*mut RawSigInfo) -> c_int,
+    timeout: Option<&Timespec>,
 ) -> c_int {
     let mut own = RawSigInfo::default();
     let info = if info.is_null() { &raw mut own } else { info };
+    let now_ns = || agent.monotonic.now_ns();
+    let end_ns = timeout.map(|timeout| now_ns().saturating_add(timeout.as_ns()));
+    let mut patience_ends_ns = None;
+    let mut left = timeout.copied();
     loop {
-        let signal = wait(info);
-        if signal != tick_signal() || !handler::swallow(agent, info.cast()) {
+        let timeout = left.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the caller's own set, and places of ours or the caller's.
+        let signal = unsafe { next_sigtimedwait(set, info, timeout) };
+        if signal == -1 && errno() == EINTR && held_back::happened() {
+            patience_ends_ns.get_or_insert_with(|| now_ns().saturating_add(PATIENCE_NS));
+        } else if signal == -1 && patience_ends_ns.is_some() {
+            set_errno(EINTR);
+            return signal;
+        } else if signal != tick_signal() || !handler::swallow(agent, info.cast()) {
             return signal;
         }
+        let until_ns = [end_ns, patience_ends_ns].into_iter().flatten().min();
+        left = until_ns.map(|until_ns| Timespec::from_ns(until_ns.saturating_sub(now_ns())));
     }
+}
+
+unsafe fn next_sigtimedwait(
+    set: *const SignalSet,
+    info: *mut RawSigInfo,
+    timeout: *const Timespec,
+) -> c_int {
+    // SAFETY: the caller's own arguments.
+    unsafe {
+        call_next!(
+            SIGTIMEDWAIT,
+            fn(*const SignalSet, *mut RawSigInfo, *const Timespec) -> c_int,
+            set,
+            info,
+            timeout
+        )
+    }
+    .unwrap_or(-1)
 }
 
 /// In front of libc's.
@@ -52,10 +90,8 @@ pub unsafe extern "C" fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c
         .unwrap_or(ENOSYS);
     };
     loop {
-        let found = until_not_ours(agent, ptr::null_mut(), |info| {
-            // SAFETY: the caller's own set, and a place of ours.
-            unsafe { wait_for_info(set, info) }
-        });
+        // SAFETY: the caller's own set.
+        let found = unsafe { wait_for_theirs(agent, set, ptr::null_mut(), None) };
         match found {
             -1 if errno() == EINTR => {}
             -1 => return errno(),
@@ -68,12 +104,6 @@ pub unsafe extern "C" fn sigwait(set: *const SignalSet, signal: *mut c_int) -> c
     }
 }
 
-unsafe fn wait_for_info(set: *const SignalSet, info: *mut RawSigInfo) -> c_int {
-    // SAFETY: the caller's own arguments.
-    unsafe { call_next!(SIGWAITINFO, fn(*const SignalSet, *mut RawSigInfo) -> c_int, set, info) }
-        .unwrap_or(-1)
-}
-
 /// In front of libc's.
 ///
 /// # Safety
@@ -82,10 +112,11 @@ unsafe fn wait_for_info(set: *const SignalSet, info: *mut RawSigInfo) -> c_int {
 pub unsafe extern "C" fn sigwaitinfo(set: *const SignalSet, info: *mut RawSigInfo) -> c_int {
     // SAFETY: the caller's own arguments.
     unsafe {
-        match endangered(set) {
-            Some(agent) => until_not_ours(agent, info, |info| wait_for_info(set, info)),
-            None => wait_for_info(set, info),
+        if let Some(agent) = endangered(set) {
+            return wait_for_theirs(agent, set, info, None);
         }
+        type Info = *mut RawSigInfo;
+        call_next!(SIGWAITINFO, fn(*const SignalSet, Info) -> c_int, set, info).unwrap_or(-1)
     }
 }
 
@@ -99,32 +130,11 @@ pub unsafe extern "C" fn sigtimedwait(
     info: *mut RawSigInfo,
     timeout: *const Timespec,
 ) -> c_int {
-    let wait = |info, timeout: *const Timespec| {
-        // SAFETY: the caller's own set and time, or places of ours.
-        unsafe {
-            call_next!(
-                SIGTIMEDWAIT,
-                fn(*const SignalSet, *mut RawSigInfo, *const Timespec) -> c_int,
-                set,
-                info,
-                timeout
-            )
+    // SAFETY: the caller's own arguments; a null `timeout` is for ever.
+    unsafe {
+        match endangered(set) {
+            Some(agent) => wait_for_theirs(agent, set, info, timeout.as_ref()),
+            None => next_sigtimedwait(set, info, timeout),
         }
-        .unwrap_or(-1)
-    };
-    // SAFETY: the caller's own arguments.
-    let Some(agent) = (unsafe { endangered(set) }) else { return wait(info, timeout) };
-    // SAFETY: the caller passes null, which is for ever, or a valid pointer.
-    let Some(timeout) = (unsafe { timeout.as_ref() }) else {
-        return until_not_ours(agent, info, |info| wait(info, ptr::null()));
-    };
-    let end_ns = agent.monotonic.now_ns().saturating_add(timeout.as_ns());
-    let mut left = *timeout;
-    let mut is_first = true;
-    until_not_ours(agent, info, |info| {
-        if !core::mem::take(&mut is_first) {
-            left = Timespec::from_ns(end_ns.saturating_sub(agent.monotonic.now_ns()));
-        }
-        wait(info, &left)
-    })
+    }
 }
