@@ -12,7 +12,7 @@ mod threads;
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
 use sigspy_model::{Limits, StackKind, Stop};
@@ -163,9 +163,12 @@ impl Target {
     pub fn set_paused(&mut self, paused: bool) {
         let state = if paused { state::PAUSED } else { state::RUNNING };
         let control = self.memory.parts().control;
+        let is_so_already = control.state.load(Acquire) == state;
+        let since_ns =
+            if is_so_already { control.toggled_ns.load(Relaxed) } else { system::monotonic_ns() };
         control.resumes.fetch_add(u64::from(!paused), Relaxed);
         control.state.store(state, Relaxed);
-        self.members.iter_mut().for_each(|member| member.set_paused(paused));
+        self.members.iter_mut().for_each(|member| member.set_paused(paused, since_ns));
     }
 
     /// Share of its fullest lane that waits to be drained, from 0 to 1.
@@ -224,7 +227,7 @@ impl Target {
         let parent = self.members.iter().find(|member| member.pid == parent_pid);
         let parent = parent.or_else(|| self.members.first());
         let mut member = Member::child(index, pid, entry, parent, self.memory.file_id(), journal);
-        member.set_paused(self.is_paused());
+        member.set_paused(self.is_paused(), system::monotonic_ns());
         self.members.push(member);
         Some(self.members.len() - 1)
     }

@@ -21,10 +21,11 @@ pub fn watch(agent: &Agent) {
     }
 }
 
-/// The handler. The collector sees the new state when it looks next.
+/// The handler. The collector sees the new state when it looks next, and since when it is so.
 extern "C" fn toggle(_signal: i32) {
     let Some(agent) = agent::get() else { return };
     let state = &agent.shared.control.state;
+    agent.shared.control.toggled_ns.store(agent.monotonic.now_ns(), Relaxed);
     let paused = state.compare_exchange(RUNNING, PAUSED, AcqRel, Relaxed);
     if paused == Err(PAUSED) {
         let _ = state.compare_exchange(PAUSED, RUNNING, AcqRel, Relaxed); // or it has ended

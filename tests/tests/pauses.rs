@@ -17,7 +17,7 @@ fn seen(folded: &Folded) -> [f64; 4] {
 fn assert_seen(recorded: &Recorded, expected: [bool; 4]) {
     let folded = recorded.folded();
     for (share, expected) in seen(&folded).into_iter().zip(expected) {
-        // The collector looks for changes every 5 to 50 ms.
+        // A tick may stand for 4 ms on the wrong side of a signal, more on a busy machine.
         let right = if expected { (0.8..1.15).contains(&share) } else { share < 0.2 };
         assert!(right, "{:?}, not {expected:?}\n{}", seen(&folded), recorded.outcome);
     }

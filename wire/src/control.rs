@@ -90,6 +90,9 @@ pub struct Control {
     pub errno: AtomicU32,
     /// What a SIGPROF carries by which the collector tells a thread to arm itself.
     pub knock_cookie: AtomicU64,
+    /// CLOCK_MONOTONIC when the agent last toggled the state, ns. Stored before the state is
+    /// (Release), loaded behind it (Acquire).
+    pub toggled_ns: AtomicU64,
     /// How often sampling has been resumed after a pause.
     pub resumes: AtomicU64,
     /// How often the collector has knocked.

@@ -18,6 +18,13 @@ use crate::modules::Modules;
 use crate::recording::Event;
 use crate::system;
 
+/// CPU time of a process, and when that was, both in ns.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    time_ns: u64,
+    cpu_ns: u64,
+}
+
 pub struct Member {
     /// In the shared table of processes.
     pub index: u32,
@@ -35,6 +42,8 @@ pub struct Member {
     pub cpu_before_ns: u64,
     /// CPU time as this program, that of pauses included, ns.
     cpu_ns: u64,
+    /// The last two looks at it.
+    looks: [Look; 2],
     /// CPU time within pauses, and at the beginning of this one, ns.
     paused_ns: u64,
     paused_at_ns: Option<u64>,
@@ -102,6 +111,7 @@ impl Member {
             knocker: Knocker::default(),
             cpu_before_ns: 0,
             cpu_ns: 0,
+            looks: [Look::default(); 2],
             paused_ns: 0,
             paused_at_ns: None,
             started_ns,
@@ -130,16 +140,19 @@ impl Member {
             && let Some(cpu_ns) = system::cpu_ns(self.pid)
         {
             self.cpu_ns = cpu_ns.saturating_sub(self.cpu_before_ns).max(self.cpu_ns);
+            let look = Look { time_ns: system::monotonic_ns(), cpu_ns: self.cpu_ns };
+            self.looks = [self.looks[1], look];
         }
     }
 
-    /// Remembers which CPU time is used while nobody samples.
-    pub fn set_paused(&mut self, paused: bool) {
+    /// Remembers which CPU time is used while nobody samples: since `time_ns`, or until then.
+    pub fn set_paused(&mut self, paused: bool, time_ns: u64) {
         self.measure();
+        let cpu_ns = cpu_between(self.looks, time_ns);
         match (paused, self.paused_at_ns) {
-            (true, None) => self.paused_at_ns = Some(self.cpu_ns),
+            (true, None) => self.paused_at_ns = Some(cpu_ns),
             (false, Some(since_ns)) => {
-                self.paused_ns += self.cpu_ns.saturating_sub(since_ns);
+                self.paused_ns += cpu_ns.saturating_sub(since_ns);
                 self.paused_at_ns = None;
             }
             _ => {}
@@ -242,5 +255,27 @@ impl Member {
         self.threads.end(time_ns, journal);
         journal.events.push(Event::ProcessEnd { process: self.id, time_ns });
         self.cpu_ns
+    }
+}
+
+/// CPU time at a moment between two looks, as if it had been used evenly, ns.
+fn cpu_between([before, after]: [Look; 2], time_ns: u64) -> u64 {
+    let passed_ns =
+        time_ns.clamp(before.time_ns, after.time_ns.max(before.time_ns)) - before.time_ns;
+    let share = passed_ns as f64 / (after.time_ns.saturating_sub(before.time_ns)).max(1) as f64;
+    before.cpu_ns + (after.cpu_ns.saturating_sub(before.cpu_ns) as f64 * share) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_used_evenly_between_two_looks() {
+        let looks = [(100, 40), (200, 60)].map(|(time_ns, cpu_ns)| Look { time_ns, cpu_ns });
+        for (time_ns, cpu_ns) in [(0, 40), (100, 40), (150, 50), (200, 60), (u64::MAX, 60)] {
+            assert_eq!(cpu_between(looks, time_ns), cpu_ns, "{time_ns}");
+        }
+        assert_eq!(cpu_between([Look::default(); 2], 7), 0);
     }
 }
