@@ -1,16 +1,24 @@
 //! Which code was where in a process, and when.
 //!
 //! A program loads and unloads modules as it runs, and a later one may take the place of an
-//! earlier. Each reading of the maps that differs from the last is a version, valid from then
-//! on; an address is looked up in the version of its time, then in later ones: the module was
-//! there before we looked.
+//! earlier. Each reading of the maps that differs from the last is a version. Between two
+//! unloads, an address has belonged to one module at most: a version is valid for all samples
+//! that were taken after as many unloads as it was read. Only memory without a module comes and
+//! goes uncounted: among versions of one count, an address is looked up in that of its time,
+//! then in later ones: it was there before we looked.
+//!
+//! For some counts there is no version, as the next unload came before we looked. What lay there
+//! is not known, except for modules that were there from the start.
 
 use sigspy_wire::module_map::{Entry, MAX_MODULES};
+use sigspy_wire::process::Unloads;
 
 use crate::modules::{Modules, Table};
 
 /// Versions kept; older ones are of no use, as samples arrive within a moment.
 const MOST_VERSIONS: usize = 16;
+/// Unloads at a time that are looked into.
+const MOST_UNDER_WAY: u32 = 8;
 
 /// An executable mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,38 +31,109 @@ pub struct Region {
     pub module: Option<(u32, u64)>,
 }
 
+/// When a sample was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// CLOCK_MONOTONIC.
+    pub time_ns: u64,
+    pub unloads: Unloads,
+}
+
+/// What is known about an address at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    At(Region),
+    /// In no mapping that was seen.
+    Nowhere,
+    /// One library or another.
+    Uncertain,
+}
+
+#[derive(Clone)]
+struct Version {
+    from_ns: u64,
+    unloads: u32,
+    /// By rising address.
+    regions: Vec<Region>,
+}
+
 #[derive(Clone, Default)]
 pub struct AddressSpace {
-    /// CLOCK_MONOTONIC, ns, and the regions by rising address.
-    versions: Vec<(u64, Vec<Region>)>,
+    /// Modules that were there before the program began: they stay.
+    first: Vec<Region>,
+    /// By rising time.
+    versions: Vec<Version>,
 }
 
 impl AddressSpace {
-    /// Enters what was read at `time_ns`, by rising address. True: it is new.
-    pub fn update(&mut self, time_ns: u64, regions: Vec<Region>) -> bool {
-        if self.versions.last().is_some_and(|(_, last)| *last == regions) {
+    /// Enters what was read at `from_ns`, by rising address, while `unloads` was what it is and no
+    /// unload was under way. True: it is new.
+    pub fn update(&mut self, from_ns: u64, unloads: u32, regions: Vec<Region>) -> bool {
+        let is_known = |last: &Version| last.unloads == unloads && last.regions == regions;
+        if self.versions.last().is_some_and(is_known) {
             return false;
         }
-        let time_ns = self.versions.last().map_or(time_ns, |&(last_ns, _)| time_ns.max(last_ns));
+        if self.versions.is_empty() {
+            self.first = regions.iter().filter(|region| region.module.is_some()).copied().collect();
+        }
         if self.versions.len() == MOST_VERSIONS {
             self.versions.remove(0);
         }
-        self.versions.push((time_ns, regions));
+        self.versions.push(Version { from_ns, unloads, regions });
         true
     }
 
-    /// The region that held `address` at `time_ns`.
-    pub fn find(&self, address: u64, time_ns: u64) -> Option<Region> {
-        let valid = self.versions.partition_point(|&(from_ns, _)| from_ns <= time_ns);
-        let first = valid.saturating_sub(1);
-        let versions = self.versions.get(first..).unwrap_or_default();
-        versions.iter().find_map(|(_, regions)| find(regions, address))
+    /// How many libraries had been unloaded when the maps were last read.
+    pub fn unloads(&self) -> Option<u32> {
+        self.versions.last().map(|version| version.unloads)
+    }
+
+    /// What held `address` at a moment. While a library goes, that is what did so before or does so
+    /// afterwards, if there are not both.
+    pub fn find(&self, address: u64, moment: Moment) -> Found {
+        if let Some(region) = find(&self.first, address) {
+            return Found::At(region);
+        }
+        let Unloads { begun, ended } = moment.unloads;
+        if begun.wrapping_sub(ended) > MOST_UNDER_WAY {
+            return Found::Uncertain;
+        }
+        let mut found = Found::Nowhere;
+        for unloads in ended..=begun {
+            found = match (found, self.find_after(unloads, address, moment.time_ns)) {
+                (Found::Nowhere, other) => other,
+                (Found::At(one), Found::At(other)) if one.module != other.module => {
+                    Found::Uncertain
+                }
+                (Found::Uncertain, _) | (_, Found::Uncertain) => Found::Uncertain,
+                (one, _) => one,
+            };
+        }
+        found
+    }
+
+    /// Whether all addresses are certain at a moment.
+    pub fn is_certain(&self, moment: Moment) -> bool {
+        let is_known = |unloads| self.versions.iter().any(|version| version.unloads == unloads);
+        moment.unloads.settled().is_some_and(is_known)
+    }
+
+    fn find_after(&self, unloads: u32, address: u64, time_ns: u64) -> Found {
+        let from = self.versions.partition_point(|version| version.unloads < unloads);
+        let behind = self.versions.partition_point(|version| version.unloads <= unloads);
+        let Some(versions @ [_, ..]) = self.versions.get(from..behind) else {
+            return Found::Uncertain;
+        };
+        let valid = versions.partition_point(|version| version.from_ns <= time_ns);
+        let later = versions.get(valid.saturating_sub(1)..).unwrap_or_default();
+        let region = later.iter().find_map(|version| find(&version.regions, address));
+        region.map_or(Found::Nowhere, Found::At)
     }
 
     /// The valid version, as an agent wants it: modules with their tables, and code without any.
     /// Left out is what will have a table soon.
     pub fn entries(&self, modules: &Modules) -> Vec<Entry> {
-        let Some((_, regions)) = self.versions.last() else { return Vec::new() };
+        let Some(Version { regions, .. }) = self.versions.last() else { return Vec::new() };
         let entry = |region: &Region| {
             let (table, bias) = match region.module {
                 Some((module, bias)) => (modules.table(module), bias),
@@ -65,7 +144,9 @@ impl AddressSpace {
                 Table::Absent => (0, 0),
                 Table::Pending => return None,
             };
-            Some(Entry { start: region.start, end: region.end, bias, table_offset, table_length })
+            let &Region { start, end, .. } = region;
+            let stays = find(&self.first, start).is_some();
+            Some(Entry { start, end, bias, table_offset, table_length, stays })
         };
         let mut entries: Vec<_> = regions.iter().filter_map(entry).collect();
         if entries.len() > MAX_MODULES {
@@ -79,7 +160,7 @@ impl AddressSpace {
         let pending = |region: &Region| {
             region.module.is_some_and(|(module, _)| modules.table(module) == Table::Pending)
         };
-        self.versions.last().is_some_and(|(_, regions)| regions.iter().any(pending))
+        self.versions.last().is_some_and(|last| last.regions.iter().any(pending))
     }
 }
 
@@ -96,36 +177,64 @@ mod tests {
         Region { start, end: start + 16, module: Some((module, 0)) }
     }
 
-    fn module_at(space: &AddressSpace, address: u64, time_ns: u64) -> Option<u32> {
-        space.find(address, time_ns)?.module.map(|(module, _)| module)
+    fn moment(time_ns: u64, ended: u32, begun: u32) -> Moment {
+        Moment { time_ns, unloads: Unloads { begun, ended } }
+    }
+
+    /// `None`: uncertain. 0: nowhere.
+    fn module_at(space: &AddressSpace, address: u64, moment: Moment) -> Option<u32> {
+        match space.find(address, moment) {
+            Found::At(region) => region.module.map(|(module, _)| module),
+            Found::Nowhere => Some(0),
+            Found::Uncertain => None,
+        }
+    }
+
+    /// What stays, a library, another one in its place, and one beside.
+    fn space() -> AddressSpace {
+        let mut space = AddressSpace::default();
+        assert!(space.update(50, 0, vec![region(0, 1)]));
+        assert!(space.update(100, 0, vec![region(0, 1), region(32, 2), region(96, 7)]));
+        assert!(!space.update(150, 0, vec![region(0, 1), region(32, 2), region(96, 7)]));
+        assert!(space.update(200, 1, vec![region(0, 1), region(32, 3), region(64, 4)]));
+        space
     }
 
     #[test]
-    fn an_address_belongs_to_the_module_that_was_there_at_the_time() {
-        let mut space = AddressSpace::default();
-        assert!(space.update(100, vec![region(0, 1), region(32, 2)]));
-        assert!(!space.update(150, vec![region(0, 1), region(32, 2)]));
-        assert!(space.update(200, vec![region(0, 3), region(64, 4)]));
-        assert_eq!(module_at(&space, 5, 199), Some(1));
-        assert_eq!(module_at(&space, 5, 200), Some(3));
-        assert_eq!(module_at(&space, 33, 150), Some(2));
-        assert_eq!(module_at(&space, 33, 250), None);
+    fn an_address_belongs_to_the_module_that_was_there_after_as_many_unloads() {
+        let space = space();
+        for time_ns in [10, 120, 300] {
+            assert_eq!(module_at(&space, 33, moment(time_ns, 0, 0)), Some(2));
+            assert_eq!(module_at(&space, 33, moment(time_ns, 1, 1)), Some(3));
+            assert_eq!(module_at(&space, 64, moment(time_ns, 0, 0)), Some(0));
+        }
+        assert!(space.is_certain(moment(0, 1, 1)));
     }
 
     #[test]
-    fn a_module_that_was_loaded_before_we_looked_is_found() {
-        let mut space = AddressSpace::default();
-        space.update(100, vec![region(0, 1)]);
-        space.update(200, vec![region(0, 1), region(64, 4)]);
-        assert_eq!(module_at(&space, 70, 150), Some(4));
-        assert_eq!(module_at(&space, 5, 50), Some(1));
+    fn while_a_library_goes_only_what_was_or_is_alone_in_its_place_is_certain() {
+        let space = space();
+        let going = moment(180, 0, 1);
+        let modules = [5, 33, 64, 96].map(|address| module_at(&space, address, going));
+        assert_eq!(modules, [Some(1), None, Some(4), Some(7)]);
+        assert!(!space.is_certain(going));
+    }
+
+    #[test]
+    fn between_two_unloads_of_which_nothing_was_seen_only_what_stays_is_certain() {
+        let space = space();
+        for unseen in [moment(250, 2, 2), moment(250, 1, 2), moment(250, 2, 1), moment(0, 0, 90)] {
+            assert_eq!(module_at(&space, 5, unseen), Some(1));
+            assert_eq!(module_at(&space, 64, unseen), None);
+            assert!(!space.is_certain(unseen));
+        }
     }
 
     #[test]
     fn old_versions_are_given_up() {
         let mut space = AddressSpace::default();
         for time in 0..2 * MOST_VERSIONS as u64 {
-            space.update(time, vec![region(time * 16, 1)]);
+            space.update(time, 0, vec![region(time * 16, 1)]);
         }
         assert_eq!(space.versions.len(), MOST_VERSIONS);
     }

@@ -20,6 +20,7 @@ use sigspy_unwind::Stop as Walk;
 use sigspy_wire::control::{agent, state};
 use sigspy_wire::record::{self, Header, Record, flags};
 
+use crate::address_space::Moment;
 use crate::children::Execution;
 use crate::journal::{Journal, Weight};
 use crate::memory::{MemoryPlan, TargetMemory};
@@ -289,19 +290,23 @@ impl Target {
             member.executes(&exec);
             return true;
         }
-        let Header { time_ns, tid, weight_ns, blocked_ns, sp, .. } = record.header;
+        let Header { time_ns, tid, weight_ns, blocked_ns, sp, unloads, .. } = record.header;
+        let moment = Moment { time_ns, unloads };
         let is_plausible = member.could_have_used(&record.header, self.memory.lanes().len());
         let (Some(mut kind), true) = (kind_of(record.stop), is_plausible) else {
             self.losses.bad_records += 1;
             return true;
         };
+        let may_wait = !self.is_closing
+            && since.elapsed() < PATIENCE
+            && self.unfinished.len() < MOST_UNFINISHED;
+        if may_wait && member.code.may_be_certain_later(moment) {
+            return false;
+        }
         let mut pcs = record.frames.to_vec();
         if let Some(unfinished) = &record.unfinished {
             let (more, stop) =
-                resume::resume(unfinished, pcs.len(), time_ns, &member.code.space, modules);
-            let may_wait = !self.is_closing
-                && since.elapsed() < PATIENCE
-                && self.unfinished.len() < MOST_UNFINISHED;
+                resume::resume(unfinished, pcs.len(), moment, &member.code.space, modules);
             if stop == Walk::Unknown && may_wait {
                 member.code.want();
                 return false;
@@ -309,7 +314,7 @@ impl Target {
             pcs.extend(more);
             kind = walked(stop);
         }
-        let certain = member.code.certain_frames(&pcs, time_ns);
+        let certain = member.code.certain_frames(&pcs, moment);
         if certain < pcs.len() {
             pcs.truncate(certain);
             kind = StackKind::Walked(Stop::Stale);
@@ -321,10 +326,10 @@ impl Target {
         member.is_active = true;
         let thread = member.threads.number(tid, member.id, journal);
         let parts = self.memory.parts();
-        let module_map = parts.processes.get(member.index as usize).map(|entry| &entry.module_map);
+        let entry = parts.processes.get(member.index as usize);
         let locations: Vec<u32> = pcs
             .iter()
-            .map(|&pc| member.code.location(pc, time_ns, parts.slots, module_map, modules, journal))
+            .map(|&pc| member.code.location(pc, moment, parts.slots, entry, modules, journal))
             .collect();
         let is_waiting = record.flags & flags::WAITING != 0;
         if weight_ns > 0 || !locations.is_empty() {

@@ -11,7 +11,6 @@ use core::sync::atomic::{
 use sigspy_wire::control::Clock;
 use sigspy_wire::lane::Lane;
 use sigspy_wire::layout::{LANES_PER_CPU, Parts};
-use sigspy_wire::module_map::ModuleMap;
 use sigspy_wire::process::Process;
 use sigspy_wire::slot::SLOTS;
 
@@ -54,6 +53,8 @@ pub struct Agent {
     pub process_timer: AtomicU32,
     /// CPU time of the process for which ticks stand, ns; that before its start included.
     pub weighed_cpu_ns: AtomicU64,
+    /// Libraries that the loader had unloaded when somebody last looked.
+    pub seen_unloads: AtomicU64,
     /// How often sampling has been resumed, when somebody last looked.
     pub seen_resumes: AtomicU64,
     /// One bit for each slot that is or was in use; the handler looks here for dead threads.
@@ -116,11 +117,6 @@ impl Agent {
     /// The entry of this process in the shared table. Async-signal-safe.
     pub fn process(&self) -> Option<&'static Process> {
         self.shared.processes.get(self.process.load(Relaxed) as usize)
-    }
-
-    /// Where the code of this process is. Async-signal-safe.
-    pub fn module_map(&self) -> Option<&'static ModuleMap> {
-        Some(&self.process()?.module_map)
     }
 
     /// The lanes that there are; the collector adds more when they are needed. Async-signal-safe.

@@ -14,7 +14,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use sigspy_unwind::{Frame, Memory, Stop};
 use sigspy_wire::control::{Clock, state};
 use sigspy_wire::lane::Writer;
-use sigspy_wire::module_map::ModuleMap;
+use sigspy_wire::process::Process;
 use sigspy_wire::record::{self, Header, MAX_FRAMES, MAX_STACK_WORDS, MAX_WORDS, flags};
 use sigspy_wire::slot::{self, Counts, Slot};
 
@@ -30,7 +30,7 @@ use crate::{arch, held_back, sys, threads};
 /// A tick with everything that was found out about it.
 struct Tick {
     agent: &'static Agent,
-    module_map: &'static ModuleMap,
+    of_process: &'static Process,
     writer: Writer<'static>,
     slot: Option<&'static Slot>,
     tid: u32,
@@ -98,7 +98,7 @@ fn weigh_and_claim(
     signal: &SigInfo,
     context: *const u8,
 ) -> Option<Tick> {
-    let module_map = agent.module_map()?;
+    let of_process = agent.process()?;
     let time_ns = agent.monotonic.now_ns();
     let slot = match origin {
         Origin::ThreadTimer { index } => Some(agent.shared.slots.get(index)?),
@@ -127,7 +127,7 @@ fn weigh_and_claim(
         return None;
     };
     let flags = if is_waiting { flags::WAITING } else { 0 };
-    Some(Tick { agent, module_map, writer, slot, tid, flags, time_ns, weight })
+    Some(Tick { agent, of_process, writer, slot, tid, flags, time_ns, weight })
 }
 
 /// A lane with room for the longest record. Starts where this thread found one before, so that
@@ -191,7 +191,8 @@ impl Tick {
         }
         let header = self.header(sp);
         record::begin(&mut self.writer, &header);
-        let mut modules = MappedModules::new(self.module_map, agent.arena);
+        let mut modules =
+            MappedModules::new(&self.of_process.module_map, agent.arena, header.unloads);
         let writer = &mut self.writer;
         let mut room = MAX_FRAMES;
         let mut frame = Frame::interrupted(&registers);
@@ -218,6 +219,7 @@ impl Tick {
             weight_ns: self.weight.ns,
             blocked_ns: self.weight.blocked_ns,
             sp,
+            unloads: self.of_process.unloads(),
         }
     }
 
@@ -280,7 +282,7 @@ pub fn record_blocked(agent: &'static Agent, slot: &Slot, blocked_ns: u64) {
     };
     let time_ns = agent.monotonic.now_ns();
     let process = agent.process.load(Relaxed);
-    let header = Header { time_ns, tid, process, weight_ns: 0, blocked_ns, sp: 0 };
+    let header = Header { time_ns, tid, process, blocked_ns, ..Header::default() };
     record::begin(&mut writer, &header);
     record::finish(&mut writer, Stop::End as u8, 0);
 }

@@ -2,6 +2,7 @@
 
 use sigspy_unwind::{Modules, Table};
 use sigspy_wire::module_map::{Entry, List, ModuleMap, SharedEntry};
+use sigspy_wire::process::Unloads;
 
 /// The list of modules that was valid when a walk began.
 pub struct MappedModules {
@@ -9,15 +10,19 @@ pub struct MappedModules {
     generation: u64,
     list: &'static List,
     arena: &'static [u8],
+    /// Libraries were unloaded since the list was made: only those that stay are where it says.
+    is_outdated: bool,
     /// The module of the frame before: mostly that of the next, too.
     last: Entry,
 }
 
 impl MappedModules {
-    /// Async-signal-safe.
-    pub fn new(map: &'static ModuleMap, arena: &'static [u8]) -> Self {
+    /// `unloads`: of the process, when the walk begins. What is on this thread's stack cannot be
+    /// unloaded while it is walked. Async-signal-safe.
+    pub fn new(map: &'static ModuleMap, arena: &'static [u8], unloads: Unloads) -> Self {
         let (generation, list) = map.current();
-        Self { map, generation, list, arena, last: Entry::default() }
+        let is_outdated = unloads.settled() != Some(list.unloads());
+        Self { map, generation, list, arena, is_outdated, last: Entry::default() }
     }
 
     /// Whether the list may have changed under the walk. Async-signal-safe.
@@ -30,7 +35,7 @@ impl MappedModules {
             let entries = self.list.entries();
             let behind = partition_point(entries, pc);
             let entry = entries.get(behind.checked_sub(1)?)?.load();
-            if pc < entry.start || entry.end <= pc {
+            if pc < entry.start || entry.end <= pc || self.is_outdated && !entry.stays {
                 return None;
             }
             self.last = entry;
@@ -61,7 +66,8 @@ impl Modules for MappedModules {
         Some((table, pc.wrapping_sub(entry.bias)))
     }
 
-    /// Code without a table is listed as such; what is not listed was mapped a moment ago.
+    /// Code without a table is listed as such; what is not listed, or not to be believed, was mapped a
+    /// moment ago.
     fn may_be_known_later(&mut self, pc: u64) -> bool {
         self.entry_of(pc).is_none()
     }

@@ -28,8 +28,14 @@ pub struct Entry {
     pub bias: u64,
     /// Where in the arena the table starts, and how long it is, bytes. Zero length: no table.
     pub table_offset: u32,
+    /// Below 2 GiB.
     pub table_length: u32,
+    /// It was there before the program began, and is never unloaded.
+    pub stays: bool,
 }
+
+/// In the word that has a table's length in its upper half.
+const STAYS: u64 = 1 << 63;
 
 /// An [`Entry`] in shared memory.
 #[repr(C)]
@@ -49,7 +55,8 @@ impl SharedEntry {
             end: self.end.load(Relaxed),
             bias: self.bias.load(Relaxed),
             table_offset: table as u32,
-            table_length: (table >> 32) as u32,
+            table_length: ((table & !STAYS) >> 32) as u32,
+            stays: table & STAYS != 0,
         }
     }
 
@@ -63,7 +70,8 @@ impl SharedEntry {
         self.end.store(entry.end, Relaxed);
         self.bias.store(entry.bias, Relaxed);
         let table = u64::from(entry.table_offset) | u64::from(entry.table_length) << 32;
-        self.table.store(table, Relaxed);
+        let stays = if entry.stays { STAYS } else { 0 };
+        self.table.store(table & !STAYS | stays, Relaxed);
     }
 }
 
@@ -71,7 +79,8 @@ impl SharedEntry {
 #[repr(C)]
 pub struct List {
     count: AtomicU32,
-    reserved: [AtomicU32; 15],
+    unloads: AtomicU32,
+    reserved: [AtomicU32; 14],
     entries: [SharedEntry; MAX_MODULES],
 }
 
@@ -80,6 +89,12 @@ impl List {
     pub fn entries(&self) -> &[SharedEntry] {
         let count = (self.count.load(Relaxed) as usize).min(MAX_MODULES);
         self.entries.get(..count).unwrap_or_default()
+    }
+
+    /// How many libraries had been unloaded when the maps were like this: what does not stay may
+    /// not be believed after the next. Async-signal-safe.
+    pub fn unloads(&self) -> u32 {
+        self.unloads.load(Relaxed)
     }
 }
 
@@ -95,7 +110,8 @@ impl Default for ModuleMap {
     fn default() -> Self {
         let list = || List {
             count: 0.into(),
-            reserved: [const { AtomicU32::new(0) }; 15],
+            unloads: 0.into(),
+            reserved: [const { AtomicU32::new(0) }; 14],
             entries: [const {
                 SharedEntry {
                     start: AtomicU64::new(0),
@@ -130,7 +146,7 @@ impl ModuleMap {
     /// Makes `entries` (sorted by address, not overlapping) the valid list; those beyond
     /// [`MAX_MODULES`] are left out. One caller at a time: the collector, once the process is
     /// there.
-    pub fn publish<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+    pub fn publish<'a>(&self, unloads: u32, entries: impl IntoIterator<Item = &'a Entry>) {
         let generation = self.generation.load(Relaxed);
         let next = self.list(generation.wrapping_add(1));
         let mut count = 0;
@@ -139,6 +155,7 @@ impl ModuleMap {
             count += 1;
         }
         next.count.store(count, Relaxed);
+        next.unloads.store(unloads, Relaxed);
         self.generation.store(generation.wrapping_add(1), Release);
     }
 
@@ -152,6 +169,7 @@ impl ModuleMap {
             to.store(&from.load());
         }
         next.count.store(from.entries().len() as u32, Relaxed);
+        next.unloads.store(from.unloads(), Relaxed);
         self.generation.store(generation.wrapping_add(1), Release);
     }
 
@@ -172,15 +190,16 @@ mod tests {
     }
 
     fn entry(start: u64) -> Entry {
-        Entry { start, end: start + 16, bias: start - 4, table_offset: 64, table_length: 32 }
+        let (end, bias, stays) = (start + 16, start - 4, start == 4096);
+        Entry { start, end, bias, table_offset: 64, table_length: 32, stays }
     }
 
     #[test]
     fn readers_see_what_was_published_last() {
         let map = new_map();
         assert!(map.current().1.entries().is_empty());
-        map.publish(&[entry(4096), entry(8192)]);
-        map.publish(&[entry(16384)]);
+        map.publish(0, &[entry(4096), entry(8192)]);
+        map.publish(0, &[entry(16384)]);
         let seen: Vec<_> = map.current().1.entries().iter().map(SharedEntry::load).collect();
         assert_eq!(seen, [entry(16384)]);
     }
@@ -189,9 +208,9 @@ mod tests {
     fn a_list_is_stale_once_it_may_be_rewritten() {
         let map = new_map();
         let (generation, _) = map.current();
-        map.publish(&[]);
+        map.publish(0, &[]);
         assert!(!map.is_stale(generation));
-        map.publish(&[]);
+        map.publish(0, &[]);
         assert!(map.is_stale(generation));
     }
 
@@ -199,7 +218,7 @@ mod tests {
     fn modules_beyond_the_limit_are_left_out() {
         let map = new_map();
         let many: Vec<_> = (1..=MAX_MODULES as u64 + 5).map(|n| entry(n * 4096)).collect();
-        map.publish(&many);
+        map.publish(0, &many);
         assert_eq!(map.current().1.entries().len(), MAX_MODULES);
     }
 }

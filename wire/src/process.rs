@@ -5,11 +5,11 @@
 //! Acquire), fills it in, and stores its pid (Release); the collector, who loads that (Acquire),
 //! then sees the rest. The collector frees the entry (stores 0, Release) when the process has
 //! ended and its records are read, so an index in a record means one process only. What else is
-//! in an entry is a value of its own that orders nothing: `Relaxed`.
+//! in an entry is a value of its own that orders nothing: `Relaxed`, but for [`Unloads`].
 
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use crate::module_map::ModuleMap;
@@ -25,19 +25,50 @@ pub struct Process {
     pid: AtomicU32,
     /// Pid of the process that has forked it; 0 for the first.
     pub parent: AtomicU32,
-    /// Grows when libraries were unloaded: the maps are to be read again.
-    pub unloads: AtomicU32,
-    reserved: AtomicU32,
+    unloads: AtomicU64,
     /// CLOCK_MONOTONIC when it began, ns.
     pub started_ns: AtomicU64,
-    /// CLOCK_MONOTONIC when a library was last unloaded, ns.
-    pub unloaded_ns: AtomicU64,
     /// CPU time that it had used when it last said so, as it does at its end, ns.
     pub cpu_ns: AtomicU64,
     pub module_map: ModuleMap,
 }
 
 const _: () = assert!(size_of::<Process>().is_multiple_of(4096));
+
+/// How often libraries were unloaded so far.
+///
+/// While the two numbers are the same and do not change, nothing goes, and each address has
+/// belonged to one module at most. So a list of modules that was read meanwhile, and a sample that
+/// was taken meanwhile, are about the same code, whichever came first. Threads that run code of a
+/// new library in the place of an old one see what was counted before (the loader and the program
+/// have seen to that), so a handler loads without an order. The collector has the maps between two
+/// loads (Acquire), and the agent counts before and behind the unloading (AcqRel): the kernel's
+/// lock of the maps does the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unloads {
+    pub begun: u32,
+    pub ended: u32,
+}
+
+const ONE_BEGUN: u64 = 1 << 32;
+const ONE_ENDED: u64 = 1;
+
+impl Unloads {
+    /// Async-signal-safe.
+    pub fn to_word(self) -> u64 {
+        u64::from(self.begun) << 32 | u64::from(self.ended)
+    }
+
+    /// Async-signal-safe.
+    pub fn from_word(word: u64) -> Self {
+        Self { begun: (word >> 32) as u32, ended: word as u32 }
+    }
+
+    /// How many they were, if none is under way. Async-signal-safe.
+    pub fn settled(self) -> Option<u32> {
+        Some(self.begun).filter(|&begun| begun == self.ended)
+    }
+}
 
 impl Process {
     /// The process that has this entry.
@@ -50,11 +81,30 @@ impl Process {
         self.pid.store(pid, Release);
     }
 
+    /// What has been unloaded so far. Async-signal-safe.
+    pub fn unloads(&self) -> Unloads {
+        Unloads::from_word(self.unloads.load(Acquire))
+    }
+
+    /// A library is about to be unloaded.
+    pub fn begin_unload(&self) {
+        self.unloads.fetch_add(ONE_BEGUN, AcqRel);
+    }
+
+    /// What was begun has ended: a library is gone, or was kept, as somebody else needs it.
+    pub fn end_unload(&self, is_gone: bool) {
+        if is_gone {
+            self.unloads.fetch_add(ONE_ENDED, AcqRel);
+        } else {
+            self.unloads.fetch_sub(ONE_BEGUN, AcqRel);
+        }
+    }
+
     /// Frees the entry of a process that has ended.
     pub fn free(&self) {
         self.unloads.store(0, Relaxed);
         self.cpu_ns.store(0, Relaxed);
-        self.module_map.publish(&[]);
+        self.module_map.publish(0, &[]);
         self.pid.store(0, Release);
     }
 }
@@ -74,6 +124,7 @@ pub fn enter_child(
     let entry = processes.get(index)?;
     entry.parent.store(parent, Relaxed);
     entry.started_ns.store(now_ns, Relaxed);
+    entry.unloads.store(of_parent.unloads.load(Relaxed), Relaxed);
     entry.module_map.copy_from(&of_parent.module_map);
     entry.pid.store(pid, Release);
     Some(index)
@@ -91,9 +142,7 @@ mod tests {
             pid: 0.into(),
             parent: 0.into(),
             unloads: 0.into(),
-            reserved: 0.into(),
             started_ns: 0.into(),
-            unloaded_ns: 0.into(),
             cpu_ns: 0.into(),
             module_map: ModuleMap::default(),
         };
@@ -105,10 +154,15 @@ mod tests {
         let processes = processes();
         let [first, ..] = &processes[..] else { unreachable!() };
         first.set_pid(10);
-        let module = Entry { start: 4096, end: 8192, bias: 0, table_offset: 64, table_length: 32 };
-        first.module_map.publish(&[module]);
+        let module = Entry { start: 4096, end: 8192, table_length: 32, ..Entry::default() };
+        first.module_map.publish(0, &[module]);
+        first.begin_unload();
+        first.begin_unload();
+        first.end_unload(false);
+        first.end_unload(true);
         let index = enter_child(&processes, 11, 10, first, 5).unwrap();
         assert_eq!(processes[index].pid(), Some(11));
+        assert_eq!(processes[index].unloads().settled(), Some(1));
         let entries = processes[index].module_map.current().1.entries();
         assert_eq!(entries.iter().map(|entry| entry.load()).collect::<Vec<_>>(), [module]);
     }

@@ -7,7 +7,8 @@
 //! word 3   weight of the stack, ns of CPU time
 //! word 4   time for which SIGPROF had been blocked, ns of CPU time
 //! word 5   stack pointer of the interrupted instruction
-//! word 6.. program counters, leaf first; bit 63 set: exact, else a return address
+//! word 6   libraries that had been unloaded in the process, see process::Unloads
+//! word 7.. program counters, leaf first; bit 63 set: exact, else a return address
 //!   ..     with flags::UNFINISHED: the frame at which the walk ended, as STATE_WORDS words, then
 //!          the stack from its stack pointer up, then the number of words of that stack
 //! last     with flags::TIMED: how long the handler took, ns
@@ -19,7 +20,7 @@
 //! word 3   CPU time that the process has used, ns; 0: it is not one of this memory
 //! word 4   its pid
 //! word 5   see exec
-//! word 6.. path of the program, without NUL, padded with zeros
+//! word 7.. path of the program, without NUL, padded with zeros
 //! ```
 //! A walk is unfinished where it came into a module that the agent has no table for yet. The
 //! collector, who will have it, goes on with the copy of the stack.
@@ -28,11 +29,12 @@
 //! where the next record starts: it gives up what is in the lane, once.
 
 use crate::lane::Writer;
+use crate::process::Unloads;
 
 /// Marks the first word of a record.
 pub const MAGIC: u64 = 0x5359;
 /// Words before the frames.
-pub const HEADER_WORDS: usize = 6;
+pub const HEADER_WORDS: usize = 7;
 /// Frames in a record at most; deeper stacks are cut.
 pub const MAX_FRAMES: usize = 1024;
 /// Words of the frame in an unfinished record.
@@ -82,13 +84,15 @@ pub struct Header {
     pub weight_ns: u64,
     pub blocked_ns: u64,
     pub sp: u64,
+    pub unloads: Unloads,
 }
 
 impl Header {
-    /// Words 1 to 5. Async-signal-safe.
+    /// Words 1 to 6. Async-signal-safe.
     pub fn words(&self) -> [u64; HEADER_WORDS - 1] {
         let ids = u64::from(self.tid) | u64::from(self.process) << 32;
-        [self.time_ns, ids, self.weight_ns, self.blocked_ns, self.sp]
+        let unloads = self.unloads.to_word();
+        [self.time_ns, ids, self.weight_ns, self.blocked_ns, self.sp, unloads]
     }
 }
 
@@ -171,7 +175,7 @@ pub struct Unfinished<'a> {
 /// Takes the record at the start of `words`, which come from a target and may be anything.
 /// `None`: this is no record. Otherwise the record and the words behind it.
 pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
-    let &[first, time_ns, ids, weight_ns, blocked_ns, sp, ..] = words else { return None };
+    let &[first, time_ns, ids, weight_ns, blocked_ns, sp, unloads, ..] = words else { return None };
     let length = (first & 0xffff) as usize;
     if first >> 48 != MAGIC || length > MAX_WORDS {
         return None;
@@ -189,8 +193,8 @@ pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
         let (known, rest) = split_unfinished(frames)?;
         (frames, unfinished) = (known, Some(rest));
     }
-    let header =
-        Header { time_ns, tid: ids as u32, process: (ids >> 32) as u32, weight_ns, blocked_ns, sp };
+    let (tid, process, unloads) = (ids as u32, (ids >> 32) as u32, Unloads::from_word(unloads));
+    let header = Header { time_ns, tid, process, weight_ns, blocked_ns, sp, unloads };
     let stop = (first >> 16) as u8;
     Some((Record { header, stop, flags, frames, unfinished, handler_ns }, rest))
 }
@@ -228,14 +232,15 @@ mod tests {
         #[test]
         fn records_survive_the_trip(
             frames in proptest::collection::vec(any::<u64>(), 0..MAX_FRAMES),
-            ids: (u32, u32), times: (u64, u64, u64, u64), stop: u8, timed: Option<u64>,
+            ids: (u32, u32), times: (u64, u64, u64, u64, u64), stop: u8, timed: Option<u64>,
             behind in proptest::collection::vec(any::<u64>(), 0..8),
             state: Option<[u64; STATE_WORDS]>,
             stack in proptest::collection::vec(any::<u64>(), 0..MAX_STACK_WORDS),
         ) {
             let (tid, process) = ids;
-            let (time_ns, weight_ns, blocked_ns, sp) = times;
-            let header = Header { time_ns, tid, process, weight_ns, blocked_ns, sp };
+            let (time_ns, weight_ns, blocked_ns, sp, unloads) = times;
+            let unloads = Unloads::from_word(unloads);
+            let header = Header { time_ns, tid, process, weight_ns, blocked_ns, sp, unloads };
             let unfinished = state.map(|state| Unfinished { state, stack: &stack });
             let flag = |is_set, flag| if is_set { flag } else { 0 };
             let flags = flag(timed.is_some(), flags::TIMED)
@@ -276,8 +281,8 @@ mod tests {
 
     #[test]
     fn a_record_that_is_cut_is_no_record() {
-        let words = [first_word(7, 0, 0), 1, 2, 3, 4, 5, 6];
+        let words = [first_word(8, 0, 0), 1, 2, 3, 4, 5, 6, 7];
         assert!(decode(&words).is_some());
-        assert!((0..7).all(|length| decode(&words[..length]).is_none()));
+        assert!((0..8).all(|length| decode(&words[..length]).is_none()));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sigspy_wire::lane::Lane;
-use sigspy_wire::record::{Header, decode, first_word};
+use sigspy_wire::record::{HEADER_WORDS, Header, decode, first_word};
 
 const WRITER: u32 = 7;
 const HEIR: u32 = 8;
@@ -29,7 +29,7 @@ fn shared_lane() -> &'static Lane {
 
 /// One record; its number is in every word behind the first.
 fn push(lane: &Lane, tid: u32, number: u64, frames: usize) -> bool {
-    let length = 6 + frames;
+    let length = HEADER_WORDS + frames;
     let Some(mut writer) = lane.claim(tid, length) else { return false };
     writer.push(0);
     let header = Header { time_ns: number, weight_ns: number, sp: number, ..Header::default() };

@@ -1,12 +1,12 @@
 //! Which code is where in a process: its maps, read again when they may have changed.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sigspy_wire::module_map::ModuleMap;
+use sigspy_wire::process::Process;
 use sigspy_wire::slot::{self, Slot, StackBounds};
 
-use crate::address_space::{AddressSpace, Region};
+use crate::address_space::{AddressSpace, Found, Moment, Region};
 use crate::journal::Journal;
 use crate::maps::{self, Mapping};
 use crate::modules::Modules;
@@ -16,18 +16,6 @@ use crate::system;
 const PAUSE_FACTOR: u32 = 50;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// A time in which the agent may have walked stacks by the tables of libraries that were gone.
-#[derive(Clone, Copy)]
-struct Uncertain {
-    from_ns: u64,
-    to_ns: u64,
-    /// Only one library went, and it is known when: what a program counter belongs to is certain.
-    knows_leaf: bool,
-}
-
-/// Uncertain times that are remembered: records come within a moment.
-const MOST_UNCERTAIN: usize = 64;
-
 pub struct Code {
     pid: u32,
     pub space: AddressSpace,
@@ -36,11 +24,6 @@ pub struct Code {
     pause: Duration,
     pages: Option<u64>,
     is_wanted: bool,
-    /// What was there from the start, and so is not taken for something else.
-    first: Vec<Region>,
-    /// CLOCK_MONOTONIC at the last reading, ns.
-    read_ns: u64,
-    uncertain: VecDeque<Uncertain>,
     /// Threads whose stacks have no known bounds, and their stack pointers.
     pub unbounded: Vec<(u32, u64)>,
 }
@@ -54,9 +37,6 @@ impl Code {
             pause: Duration::ZERO,
             pages: None,
             is_wanted: true,
-            first: Vec::new(),
-            read_ns: 0,
-            uncertain: VecDeque::new(),
             unbounded: Vec::new(),
         }
     }
@@ -64,8 +44,7 @@ impl Code {
     /// For a child of fork: all is where it was.
     pub fn of_child(&self, pid: u32) -> Self {
         let (space, read_at) = (self.space.clone(), Instant::now());
-        let first = self.first.clone();
-        Self { space, read_at, is_wanted: false, pages: self.pages, first, ..Self::new(pid) }
+        Self { space, read_at, is_wanted: false, pages: self.pages, ..Self::new(pid) }
     }
 
     /// Whether something is to be looked up.
@@ -92,7 +71,7 @@ impl Code {
     pub fn follow(
         &mut self,
         slots: &[Slot],
-        module_map: &ModuleMap,
+        entry: &Process,
         modules: &mut Modules,
         journal: &mut Journal,
     ) {
@@ -102,22 +81,25 @@ impl Code {
         let pages = system::address_space_pages(self.pid);
         if pages != self.pages || self.is_wanted || !self.unbounded.is_empty() {
             self.pages = pages;
-            self.read(slots, module_map, None, modules, journal);
+            self.read(slots, entry, modules, journal);
         }
     }
 
-    /// Reads the maps. `since_ns`: when they have become what they are, where that is known.
+    /// Reads the maps. While a library is being unloaded they say nothing.
     pub fn read(
         &mut self,
         slots: &[Slot],
-        module_map: &ModuleMap,
-        since_ns: Option<u64>,
+        entry: &Process,
         modules: &mut Modules,
         journal: &mut Journal,
     ) {
-        let start = Instant::now();
-        let time_ns = since_ns.unwrap_or_else(system::monotonic_ns);
+        let (start, time_ns) = (Instant::now(), system::monotonic_ns());
+        self.is_wanted = true;
+        let Some(unloads) = entry.unloads().settled() else { return };
         let Ok(mappings) = maps::read(self.pid) else { return };
+        if entry.unloads().settled() != Some(unloads) {
+            return;
+        }
         if mappings.is_empty() {
             return; // it has ended
         }
@@ -128,12 +110,8 @@ impl Code {
         };
         let regions: Vec<Region> =
             mappings.iter().filter(|mapping| mapping.executable).map(region).collect();
-        if self.first.is_empty() {
-            self.first.clone_from(&regions);
-        }
-        self.read_ns = system::monotonic_ns();
-        if self.space.update(time_ns, regions) {
-            self.publish_modules(module_map, modules);
+        if self.space.update(time_ns, unloads, regions) {
+            self.publish_modules(&entry.module_map, modules);
         }
         self.publish_bounds(slots, &mappings);
         self.is_wanted = false;
@@ -141,35 +119,26 @@ impl Code {
         self.pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
     }
 
-    /// Libraries were unloaded since the last reading, one of them at `unloaded_ns`, the only one if
-    /// `is_one`. Call this before the maps are read again.
-    pub fn unloaded(&mut self, unloaded_ns: u64, is_one: bool) {
-        let from_ns = if is_one { unloaded_ns.max(self.read_ns) } else { self.read_ns };
-        if self.uncertain.len() == MOST_UNCERTAIN {
-            self.uncertain.pop_front();
-        }
-        let to_ns = system::monotonic_ns();
-        self.uncertain.push_back(Uncertain { from_ns, to_ns, knows_leaf: is_one });
+    /// Whether it will be known what was where at a moment, once the maps are read again.
+    pub fn may_be_certain_later(&self, moment: Moment) -> bool {
+        let is_ahead = |unloads| unloads < moment.unloads.begun;
+        self.pause != Duration::MAX && self.space.unloads().is_none_or(is_ahead)
     }
 
     /// How many of the frames of a stack, leaf first, are certain: all but those from the first on
-    /// that lies where a library may have taken the place of another.
-    pub fn certain_frames(&self, pcs: &[u64], time_ns: u64) -> usize {
-        let is_in = |time: &&Uncertain| (time.from_ns..=time.to_ns).contains(&time_ns);
-        let Some(uncertain) = self.uncertain.iter().find(is_in) else { return pcs.len() };
-        let stays = |pc: &u64| {
-            let address = pc & !sigspy_unwind::EXACT;
-            let behind = self.first.partition_point(|region| region.start <= address);
-            let region = behind.checked_sub(1).and_then(|place| self.first.get(place));
-            region.is_some_and(|region| address < region.end)
-        };
-        let certain = pcs.iter().take_while(|pc| stays(pc)).count();
-        certain.max(usize::from(uncertain.knows_leaf)).min(pcs.len())
+    /// that lies where one library may have taken the place of another.
+    pub fn certain_frames(&self, pcs: &[u64], moment: Moment) -> usize {
+        if self.space.is_certain(moment) {
+            return pcs.len();
+        }
+        let is_certain = |pc: &&u64| self.space.find(address_of(**pc), moment) != Found::Uncertain;
+        pcs.iter().take_while(is_certain).count()
     }
 
     /// Tells the agent what is where.
     pub fn publish_modules(&self, module_map: &ModuleMap, modules: &Modules) {
-        module_map.publish(&self.space.entries(modules));
+        let unloads = self.space.unloads().unwrap_or(0);
+        module_map.publish(unloads, &self.space.entries(modules));
     }
 
     /// Tells threads between which addresses their stacks are.
@@ -188,28 +157,35 @@ impl Code {
     pub fn location(
         &mut self,
         pc: u64,
-        time_ns: u64,
+        moment: Moment,
         slots: &[Slot],
-        module_map: Option<&ModuleMap>,
+        entry: Option<&Process>,
         modules: &mut Modules,
         journal: &mut Journal,
     ) -> u32 {
-        let exact = pc & sigspy_unwind::EXACT != 0;
-        // A return address belongs to the call before it, also where that ends a function.
-        let address = (pc & !sigspy_unwind::EXACT).wrapping_sub(u64::from(!exact));
-        let mut found = self.space.find(address, time_ns);
-        if found.is_none() {
+        let address = address_of(pc);
+        let mut found = self.space.find(address, moment);
+        if found == Found::Nowhere {
             self.is_wanted = true;
             if self.may_read()
-                && let Some(module_map) = module_map
+                && let Some(entry) = entry
             {
-                self.read(slots, module_map, None, modules, journal);
-                found = self.space.find(address, time_ns);
+                self.read(slots, entry, modules, journal);
+                found = self.space.find(address, moment);
             }
         }
-        match found.and_then(|region| region.module) {
-            Some((module, bias)) => journal.location(Some(module), address.wrapping_sub(bias)),
-            None => journal.location(None, address),
+        match found {
+            Found::At(Region { module: Some((module, bias)), .. }) => {
+                journal.location(Some(module), address.wrapping_sub(bias))
+            }
+            _ => journal.location(None, address),
         }
     }
+}
+
+/// Where the code of a frame is: a return address belongs to the call before it, also where that
+/// ends a function.
+fn address_of(pc: u64) -> u64 {
+    let is_exact = pc & sigspy_unwind::EXACT != 0;
+    (pc & !sigspy_unwind::EXACT).wrapping_sub(u64::from(!is_exact))
 }

@@ -52,7 +52,6 @@ pub struct Member {
     pub is_active: bool,
     /// It is about to become another program: its CPU time then, ns.
     executes_at_ns: Option<u64>,
-    unloads: u32,
 }
 
 impl Member {
@@ -117,7 +116,6 @@ impl Member {
             started_ns,
             is_active: false,
             executes_at_ns: None,
-            unloads: 0,
         }
     }
 
@@ -167,7 +165,7 @@ impl Member {
 
     pub fn read_code(&mut self, parts: Parts<'_>, modules: &mut Modules, journal: &mut Journal) {
         if let Some(entry) = parts.processes.get(self.index as usize) {
-            self.code.read(parts.slots, &entry.module_map, None, modules, journal);
+            self.code.read(parts.slots, entry, modules, journal);
         }
     }
 
@@ -185,12 +183,8 @@ impl Member {
         journal: &mut Journal,
     ) {
         let Some(entry) = parts.processes.get(self.index as usize) else { return };
-        let unloads = entry.unloads.load(Relaxed);
-        if unloads != self.unloads && self.pidfd.is_some() {
-            let since_ns = entry.unloaded_ns.load(Relaxed).min(system::monotonic_ns());
-            self.code.unloaded(since_ns, unloads == self.unloads.wrapping_add(1));
-            self.unloads = unloads;
-            self.code.read(parts.slots, &entry.module_map, Some(since_ns), modules, journal);
+        if entry.unloads().settled() != self.code.space.unloads() && self.pidfd.is_some() {
+            self.code.read(parts.slots, entry, modules, journal);
         }
     }
 
@@ -202,7 +196,7 @@ impl Member {
             return;
         }
         if std::mem::take(&mut self.is_active) || self.code.is_wanted() {
-            self.code.follow(parts.slots, &entry.module_map, modules, journal);
+            self.code.follow(parts.slots, entry, modules, journal);
         }
         if self.is_in_our_namespace() && self.executes_at_ns.is_none() {
             self.knocker.look(self.pid, parts);

@@ -4,7 +4,7 @@
 use sigspy_unwind::{Frame, Memory, Modules as KnownModules, Stop, walk};
 use sigspy_wire::record::{MAX_FRAMES, Unfinished};
 
-use crate::address_space::AddressSpace;
+use crate::address_space::{AddressSpace, Found, Moment};
 use crate::modules::{Modules, Table};
 
 /// The frames behind those of the record, and why the walk ended now. [`Stop::Unknown`]: tables
@@ -12,13 +12,13 @@ use crate::modules::{Modules, Table};
 pub fn resume(
     unfinished: &Unfinished<'_>,
     known_frames: usize,
-    time_ns: u64,
+    moment: Moment,
     space: &AddressSpace,
     modules: &Modules,
 ) -> (Vec<u64>, Stop) {
     let mut frame = Frame::from_words(unfinished.state);
     let mut stack = CopiedStack { start: frame.stack_pointer(), words: unfinished.stack };
-    let mut known = At { time_ns, space, modules };
+    let mut known = At { moment, space, modules };
     let mut frames = Vec::new();
     let room = MAX_FRAMES.saturating_sub(known_frames);
     let mut is_first = true;
@@ -45,24 +45,26 @@ impl Memory for CopiedStack<'_> {
 
 /// The modules of a process at the time of a sample.
 struct At<'a> {
-    time_ns: u64,
+    moment: Moment,
     space: &'a AddressSpace,
     modules: &'a Modules,
 }
 
 impl KnownModules for At<'_> {
     fn find(&mut self, pc: u64) -> Option<(sigspy_unwind::Table<'_>, u64)> {
-        let (module, bias) = self.space.find(pc, self.time_ns)?.module?;
+        let Found::At(region) = self.space.find(pc, self.moment) else { return None };
+        let (module, bias) = region.module?;
         let bytes = self.modules.table_bytes(self.modules.table(module))?;
         Some((sigspy_unwind::Table::new(bytes)?, pc.wrapping_sub(bias)))
     }
 
     fn may_be_known_later(&mut self, pc: u64) -> bool {
-        match self.space.find(pc, self.time_ns) {
-            Some(region) => region
+        match self.space.find(pc, self.moment) {
+            Found::At(region) => region
                 .module
                 .is_some_and(|(module, _)| self.modules.table(module) == Table::Pending),
-            None => true,
+            Found::Nowhere => true,
+            Found::Uncertain => false,
         }
     }
 }

@@ -40,6 +40,7 @@ pub fn announce(exec: Announced<'_>) {
         weight_ns: cpu_ns,
         blocked_ns: exec.pid.into(),
         sp: flag(exec.has_agent, record::exec::HAS_AGENT) | flag(exec.failed, record::exec::FAILED),
+        ..Header::default()
     };
     record::begin(&mut writer, &header);
     for bytes in exec.path.to_bytes().chunks(8).take(MAX_PATH_WORDS) {

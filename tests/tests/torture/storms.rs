@@ -33,6 +33,36 @@ fn libraries_that_come_and_go() {
     plugins().iter().fold(Case::new("dl_storm.c").threads(4), Case::argument).check();
 }
 
+/// A library may lie where another one was a moment ago. Whose code it is may be unknown then, and
+/// the stack cut and marked as such, but none that claims to be whole may be made up.
+#[test]
+fn stacks_through_libraries_that_come_and_go_are_right_or_cut() {
+    through_libraries("-DCALLS=1");
+    let whole = through_libraries("-DCALLS=200");
+    assert!(whole > 0.1, "{whole} of the stacks are whole where libraries stay for a moment");
+}
+
+/// Checks the stacks of threads that call functions in libraries, and returns the share of whole ones.
+fn through_libraries(calls: &str) -> f64 {
+    let mut command = vec![program_in("torture", "dl_storm.c", &[calls]).path, "4".into()];
+    command.extend(plugins().map(|plugin| plugin.path));
+    let recorded = record_at(4000, command).expect(0);
+    let calls = ["clone3", "start_thread", "run", "plugin", "callback", "churn", "compute"];
+    let is_cut = |frames: &[String]| frames[0].starts_with("[incomplete");
+    let is_true = |frames: &[String]| {
+        let ranks = frames.iter().map(|frame| calls.iter().position(|call| call == frame));
+        let from_the_root = frames.iter().zip(calls).take(3).all(|(frame, call)| frame == call);
+        ranks.clone().all(|rank| rank.is_some()) && ranks.is_sorted() && from_the_root
+    };
+    let is_in_plugin = |frames: &[String]| frames.iter().any(|frame| frame == "plugin");
+    let folded = recorded.folded();
+    let in_plugin = folded.only(|frames| is_in_plugin(frames) && !is_cut(frames));
+    let made_up = in_plugin.only(|frames| !is_true(frames));
+    let facts = || format!("{}\n{}", made_up.heaviest(20), recorded.outcome);
+    assert_eq!(made_up.total(), 0, "ns of {} that cannot be:\n{}", in_plugin.total(), facts());
+    in_plugin.total() as f64 / folded.total() as f64
+}
+
 #[test]
 fn threads_that_outlive_the_main_thread() {
     let [_, _, plugin, ..] = plugins();
