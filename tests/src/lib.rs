@@ -11,6 +11,7 @@
 mod binary;
 mod folded;
 mod program;
+pub mod ptrace;
 mod random;
 mod recording;
 mod run;
@@ -19,7 +20,7 @@ mod temp;
 
 pub use binary::{sigspy, unprivileged_sigspy};
 pub use folded::{Folded, thread_of};
-pub use program::{Language, Program, needs, program, program_in, program_with};
+pub use program::{Language, Program, needs, program, program_by, program_in, program_with};
 pub use random::Random;
 pub use recording::{Recorded, export, record, record_at, record_in, record_with, tripwire};
 pub use run::{Outcome, Running, run, run_with_input, run_within, spawn, wait_until};

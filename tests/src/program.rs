@@ -40,8 +40,18 @@ pub fn program_with(source: &str, flags: &[&str]) -> Program {
 
 /// The program `FOLDER/SOURCE` beside the tests, built with more flags.
 pub fn program_in(folder: &str, source: &str, flags: &[&str]) -> Program {
+    build(None, folder, source, flags)
+}
+
+/// The same by another compiler than that of the system: `clang` or `clang++`.
+pub fn program_by(compiler: &str, folder: &str, source: &str, flags: &[&str]) -> Program {
+    build(Some(compiler), folder, source, flags)
+}
+
+fn build(other: Option<&str>, folder: &str, source: &str, flags: &[&str]) -> Program {
     let source_path = workspace().join("tests").join(folder).join(source);
-    let name = format!("{folder}-{}{}", source.replace('.', "-"), flags.concat());
+    let by = other.unwrap_or_default();
+    let name = format!("{folder}-{}{by}{}", source.replace('.', "-"), flags.concat());
     let built = target().join("sigspy-programs").join(name);
     fs::create_dir_all(&built).expect("the target folder is writable");
     let path = built.join(source_path.file_stem().expect("a source has a name"));
@@ -49,7 +59,7 @@ pub fn program_in(folder: &str, source: &str, flags: &[&str]) -> Program {
     let lock = File::create(built.join("lock")).expect("the target folder is writable");
     lock.lock().expect("Linux can lock a file");
     if modified(&path) < modified(&source_path).max(newest_header()) {
-        compile(&source_path, flags, &path);
+        compile(other, &source_path, flags, &path);
     }
     Program { path }
 }
@@ -67,12 +77,16 @@ fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
-fn compile(source: &Path, flags: &[&str], output: &Path) {
+fn compile(other: Option<&str>, source: &Path, flags: &[&str], output: &Path) {
+    let (cc, cxx) = (other.unwrap_or("cc"), other.unwrap_or("c++"));
+    let package = |usual| if other.is_some() { "clang" } else { usual };
     let mut compiler = match language(source) {
-        Language::C => compiler("cc", "gcc", &["-O2", "-fomit-frame-pointer", "-pthread"]),
-        Language::Cpp => {
-            compiler("c++", "g++", &["-std=c++17", "-O2", "-fomit-frame-pointer", "-pthread"])
-        }
+        Language::C => compiler(cc, package("gcc"), &["-O2", "-fomit-frame-pointer", "-pthread"]),
+        Language::Cpp => compiler(
+            cxx,
+            package("g++"),
+            &["-std=c++17", "-O2", "-fomit-frame-pointer", "-pthread"],
+        ),
         Language::Rust => Command::new("rustc"),
     };
     if language(source) == Language::Rust {

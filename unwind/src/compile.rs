@@ -90,13 +90,16 @@ pub fn compile(elf: &[u8]) -> Result<Compiled, CompileError> {
     functions.add(debug_frame.functions(Source::DebugFrame, &mut stats));
     stats.functions = functions.len();
     functions.add(synthesis::linkage(&elf));
+    functions.add(synthesis::loader_start(&elf));
     functions.add(synthesis::restorers(&elf, &functions));
     stats.synthesised = functions.len() - stats.functions;
     let mut builder = Builder::new(functions.as_slice())?;
     for function in functions.as_slice() {
         match function.source {
-            Source::EhFrame(at) => eh_frame.emit(at, function, &mut builder, &mut stats),
-            Source::DebugFrame(at) => debug_frame.emit(at, function, &mut builder, &mut stats),
+            Source::EhFrame(at) => eh_frame.emit(at, function, &elf, &mut builder, &mut stats),
+            Source::DebugFrame(at) => {
+                debug_frame.emit(at, function, &elf, &mut builder, &mut stats)
+            }
             Source::Rule(rule) => builder.push(function.start, rule),
         }
         builder.push(function.end, Rule::GAP);

@@ -120,14 +120,27 @@ impl Frame {
     /// Leaves code of a module that has no call frame information there. That is mostly a few
     /// instructions of hand-written assembly: when interrupted in it, the return address is
     /// still on top of the stack, or else there is a frame pointer.
+    ///
+    /// Or it is no code at all: the first function of a coroutine returns to where another begins,
+    /// behind padding. No call has put that address there, so this is the outermost one.
     pub(crate) fn leave_gap(
         &mut self,
         modules: &mut impl Modules,
         memory: &mut impl Memory,
     ) -> Result<(), Stop> {
-        let top = if self.exact { memory.word(self.sp()) } else { None };
-        match top {
-            Some(return_address) if returns_to_known_code(return_address, modules) => {
+        if !self.exact {
+            let begins =
+                matches!(find(self.pc, modules), Found::Rule(rule) if rule.kind != Kind::Gap);
+            if begins && !arch::may_follow_call(self.pc, memory) {
+                return Err(Stop::End);
+            }
+            return self.leave_by_frame_pointer(modules, memory);
+        }
+        match memory.word(self.sp()) {
+            Some(return_address)
+                if returns_to_known_code(return_address, modules)
+                    || arch::was_called_from(return_address, self.pc, memory) =>
+            {
                 self.go_to_caller(return_address, self.sp().wrapping_add(arch::RETURN_ADDRESS))
             }
             _ => self.leave_by_frame_pointer(modules, memory),

@@ -30,7 +30,8 @@
 //! # What is left out on purpose
 //! * r12 to r15 in callers: one row in ten measured libraries needed one.
 //! * DWARF expressions other than the three patterns that compilers and linkers emit.
-//! * Decoding of instructions, with one exception in `x86_64.rs`.
+//! * Decoding of instructions, but for calls and returns beside code without a rule (`x86_64.rs`) and
+//!   what compilers, linkers and loaders describe wrongly or not at all (`x86_64/code.rs`).
 //! * Caches. A step costs some 30 ns, and a handler has nowhere safe to keep one.
 #![cfg_attr(not(any(test, feature = "compile")), no_std)]
 

@@ -58,10 +58,38 @@ pub fn interrupted_registers(sp: u64, memory: &mut impl Memory) -> Option<([u64;
 ///
 /// Source: python/cpython, Python/asm_trampoline.S.
 pub fn leaving_code(pc: u64, memory: &mut impl Memory) -> Option<u64> {
-    const ADD_RSP_8_RET: u128 = 0xc3_08_c4_83_48;
+    matches!(code_at(pc, memory)?, [0x48, 0x83, 0xc4, 0x08, 0xc3, ..]).then_some(16)
+}
+
+/// Whether a return address is behind a call of a function that begins shortly before `pc`.
+/// Async-signal-safe.
+pub fn was_called_from(return_address: u64, pc: u64, memory: &mut impl Memory) -> bool {
+    const SHORTLY: u64 = 64;
+    let Some([.., CALL, a, b, c, d]) = code_before(return_address, memory) else { return false };
+    let distance = i32::from_le_bytes([a, b, c, d]);
+    let function = return_address.wrapping_add_signed(distance.into());
+    pc.checked_sub(function).is_some_and(|offset| offset < SHORTLY)
+}
+
+/// Whether the bytes before `pc` could be a call, direct or by any operand; true if they cannot be
+/// read. Async-signal-safe.
+pub fn may_follow_call(pc: u64, memory: &mut impl Memory) -> bool {
+    let Some(code) = code_before(pc, memory) else { return true };
+    let is_direct = matches!(code, [.., CALL, _, _, _, _]);
+    let is_indirect = |bytes: &[u8]| matches!(bytes, [0xff, modrm] if modrm >> 3 & 7 == 2);
+    is_direct || code.windows(2).any(is_indirect)
+}
+
+/// `call` of a function at a distance of four bytes.
+const CALL: u8 = 0xe8;
+
+fn code_before(pc: u64, memory: &mut impl Memory) -> Option<[u8; 8]> {
+    if may_be_code(pc) { code_at(pc - 8, memory) } else { None }
+}
+
+fn code_at(pc: u64, memory: &mut impl Memory) -> Option<[u8; 8]> {
     let word = pc & !7;
     let low = u128::from(memory.word(word)?);
     let high = u128::from(memory.word(word.wrapping_add(8))?);
-    let code = (low | high << 64).wrapping_shr((pc & 7) as u32 * 8);
-    (code & 0xff_ffff_ffff == ADD_RSP_8_RET).then_some(16)
+    Some(((low | high << 64).wrapping_shr((pc & 7) as u32 * 8) as u64).to_le_bytes())
 }

@@ -5,7 +5,6 @@
 //! recording. The short form leaves out instructions of long regions; the long one leaves out none,
 //! and repeats the sweep at many rates.
 
-mod ptrace;
 mod region;
 mod ticks;
 mod tracer;

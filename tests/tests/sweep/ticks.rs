@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::ptrace::{self, SigInfo, Tid};
+use sigspy_tests::ptrace::{self, SigInfo, Tid};
 
 /// Sent by a POSIX timer, and by `setitimer`.
 const SI_TIMER: i32 = -2;

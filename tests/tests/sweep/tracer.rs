@@ -14,8 +14,8 @@ use nix::libc::{PTRACE_EVENT_CLONE, PTRACE_EVENT_EXEC, PTRACE_EVENT_STOP, SIGPRO
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sigspy_tests::Random;
+use sigspy_tests::ptrace::{self, Go, Registers, Stop, Tid};
 
-use crate::ptrace::{self, Go, Registers, Stop, Tid};
 use crate::region::{Density, Region, Traced};
 use crate::ticks::Ticks;
 

@@ -33,6 +33,7 @@ pub struct Mapped<'a> {
 
 pub struct Elf<'a> {
     data: &'a [u8],
+    entry: u64,
     segments: &'a [ProgramHeader64<object::LittleEndian>],
     sections: SectionTable<'a, Header>,
 }
@@ -47,7 +48,12 @@ impl<'a> Elf<'a> {
         }
         let segments = header.program_headers(LITTLE, data).map_err(|_| CompileError::NotElf)?;
         let sections = header.sections(LITTLE, data).unwrap_or_default();
-        Ok(Self { data, segments, sections })
+        Ok(Self { data, entry: header.e_entry(LITTLE), segments, sections })
+    }
+
+    /// Address of the first instruction; 0: there is none.
+    pub fn entry(&self) -> u64 {
+        self.entry
     }
 
     /// Address ranges of code, unordered.
@@ -64,6 +70,13 @@ impl<'a> Elf<'a> {
             let offset = address.checked_sub(segment.p_vaddr(LITTLE))?;
             segment.data(LITTLE, self.data).ok()?.get(usize::try_from(offset).ok()?..)
         })
+    }
+
+    /// The file's bytes in a range of addresses, as far as there are any from its start on.
+    pub fn mapped_in(&self, range: &Range<u64>) -> &'a [u8] {
+        let bytes = self.mapped_from(range.start).unwrap_or_default();
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        bytes.get(..length).unwrap_or(bytes)
     }
 
     fn loaded(&self) -> impl Iterator<Item = &'a ProgramHeader64<object::LittleEndian>> {

@@ -1,6 +1,7 @@
 //! A section of call frame information.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use gimli::{
     BaseAddresses, CieOrFde, CommonInformationEntry, FrameDescriptionEntry, UnwindContext,
@@ -9,10 +10,11 @@ use gimli::{
 
 use super::Stats;
 use super::builder::Builder;
-use super::elf::Reader;
+use super::elf::{Elf, Reader};
 use super::functions::{Function, Source};
 use super::rules::rule_of;
-use crate::rule::{Kind, Rule};
+use crate::arch;
+use crate::rule::{Kind, Rule, Saved};
 
 type Cie<'a> = CommonInformationEntry<Reader<'a>>;
 type Fde<'a> = FrameDescriptionEntry<Reader<'a>>;
@@ -68,11 +70,12 @@ where
         &mut self,
         offset: usize,
         function: &Function,
+        elf: &Elf,
         builder: &mut Builder,
         stats: &mut Stats,
     ) {
         let covered = match self.parse(offset) {
-            Ok(fde) => self.emit_rows(&fde, function, builder, stats),
+            Ok(fde) => self.emit_rows(&fde, function, elf, builder, stats),
             Err(_) => function.start,
         };
         if covered < function.end {
@@ -86,6 +89,7 @@ where
         &mut self,
         fde: &Fde<'a>,
         function: &Function,
+        elf: &Elf,
         builder: &mut Builder,
         stats: &mut Stats,
     ) -> u64 {
@@ -102,6 +106,9 @@ where
                 let rule = rule_of(row, fde, &self.section);
                 stats.unsupported += usize::from(rule.kind == Kind::Unsupported);
                 builder.push(covered, rule);
+                if rule.rbp == Saved::BesideRbp(0) {
+                    push_popped(covered..end, rule, elf, builder);
+                }
                 covered = end;
             }
             if end == function.end {
@@ -117,6 +124,22 @@ where
             let offset = gimli::UnwindOffset::into(at);
             common.entry(offset).or_insert_with(|| parse_common(section, bases, at)).clone()
         })
+    }
+}
+
+/// Corrects a row where the caller's frame pointer is not beside the register, but in it.
+fn push_popped(row: Range<u64>, rule: Rule, elf: &Elf, builder: &mut Builder) {
+    const AROUND: u64 = 5;
+    let around = row.start.saturating_sub(AROUND)..row.end.saturating_add(AROUND);
+    for popped in arch::code::with_popped_frame_pointer(elf.mapped_in(&around)) {
+        let start = row.start.max(around.start + popped.start as u64);
+        let end = row.end.min(around.start + popped.end as u64);
+        if start < end {
+            builder.push(start, Rule { rbp: Saved::Kept, ..rule });
+            if end < row.end {
+                builder.push(end, rule);
+            }
+        }
     }
 }
 

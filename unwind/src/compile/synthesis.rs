@@ -33,14 +33,24 @@ fn add_pieces(section: Mapped, pieces: &[(usize, Rule)], functions: &mut Vec<Fun
     }
 }
 
+/// The first function of a dynamic linker, if it is in none of the others.
+pub fn loader_start(elf: &Elf) -> Vec<Function> {
+    let start = elf.entry();
+    let length = elf.mapped_from(start).and_then(arch::code::loader_start);
+    let function = |length| Function {
+        start,
+        end: start.saturating_add(length as u64),
+        source: Source::Rule(Rule::END),
+    };
+    length.map(function).into_iter().collect()
+}
+
 /// What signal handlers return to, in C libraries that do not describe it (musl), in language
 /// runtimes and in other profilers. Looked for in all code that is in none of `functions`.
 pub fn restorers(elf: &Elf, functions: &Functions) -> Vec<Function> {
     let mut found = Vec::new();
     for gap in functions.gaps() {
-        let bytes = elf.mapped_from(gap.start).unwrap_or_default();
-        let length = usize::try_from(gap.end - gap.start).unwrap_or(usize::MAX);
-        let bytes = bytes.get(..length).unwrap_or(bytes);
+        let bytes = elf.mapped_in(&gap);
         for (offset, code) in bytes.windows(arch::code::RESTORER.len()).enumerate() {
             if code == arch::code::RESTORER {
                 found.push(restorer(gap.start + offset as u64, &gap));

@@ -284,6 +284,33 @@ fn in_a_gap_the_return_address_is_on_top_or_beside_the_frame_pointer() {
 }
 
 #[test]
+fn in_a_gap_a_call_of_the_function_proves_a_return_address_in_a_gap() {
+    const RETURN: u64 = GAP + 0x48;
+    let call = |distance: i32| 0xe8_u64 << 24 | u64::from(distance as u32) << 32;
+    let walk = || Walk::new(GAP + 4, &[RETURN, OUTERMOST + 1]).register(RBP, STACK);
+    let (frames, _) = walk().words(RETURN - 8, &[call(-0x48), 0]).finish();
+    assert_eq!(frames[..2], [(GAP + 4) | EXACT, RETURN]);
+    let (frames, _) = walk().words(RETURN - 8, &[call(-8), 0]).finish();
+    assert_eq!(frames[..2], [(GAP + 4) | EXACT, OUTERMOST + 1]);
+}
+
+#[test]
+fn what_returns_to_the_start_of_a_function_was_not_called() {
+    const START: u64 = MODULE + 0x600;
+    let rows = [(0, Rule::GAP), (0x100, ON_ENTRY), (0x200, Rule::GAP), (0x600, ON_ENTRY)];
+    let walk = || {
+        let mut walk = Walk::new(LEAF, &[START, 7]).register(RBP, 0xdead_0000);
+        walk.modules = MadeUpModules([(MODULE, table(&rows))].into());
+        walk
+    };
+    let padding = 0x9090_9090_9090_9090;
+    assert_eq!(walk().words(START - 8, &[padding, 0]).finish(), (vec![LEAF | EXACT, START], End));
+    let call_by_register = 0xd0ff << 48;
+    assert_eq!(walk().words(START - 8, &[call_by_register, 0]).finish().1, NoTable);
+    assert_eq!(walk().finish().1, NoTable);
+}
+
+#[test]
 fn what_no_rule_can_express_is_left_by_frame_pointers_only() {
     let walk = Walk::new(LEAF, &[CALLER + 1, 0]).register(RBP, 1);
     assert_eq!(walk.rules(Rule::UNSUPPORTED, Rule::END).finish().1, NoTable);

@@ -1,5 +1,7 @@
 //! Code that linkers and C libraries make without call frame information, known by its bytes.
 
+use std::ops::Range;
+
 use super::RSP;
 use crate::rule::Rule;
 
@@ -14,6 +16,31 @@ const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 
 /// `mov rax, 15; syscall`: returns from a signal handler. Debuggers know it by the same bytes.
 pub const RESTORER: [u8; 9] = [0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05];
+
+/// Where a dynamic linker's first function ends, which glibc does not describe: with the jump to
+/// the program. Its stack is empty. `None`: it is another one.
+///
+/// Source: glibc, sysdeps/x86_64/dl-machine.h, `RTLD_START`.
+pub fn loader_start(code: &[u8]) -> Option<usize> {
+    const LONGEST: usize = 128;
+    const CALL_WITH_ALL_ARGUMENTS: &[u8] = &[0x48, 0x89, 0xe7, 0xe8]; // mov rdi, rsp; call
+    const JUMP_TO_PROGRAM: &[u8] = &[0x41, 0xff, 0xe4]; // jmp r12
+    let code = code.get(..code.len().min(LONGEST))?;
+    let start = if code.starts_with(ENDBR64) { ENDBR64.len() } else { 0 };
+    let begins = code.get(start..)?.starts_with(CALL_WITH_ALL_ARGUMENTS);
+    let jump = code.windows(JUMP_TO_PROGRAM.len()).position(|bytes| bytes == JUMP_TO_PROGRAM);
+    jump.filter(|_| begins).map(|jump| jump + JUMP_TO_PROGRAM.len())
+}
+
+/// Where functions that have realigned their stacks have the frame pointer of their callers back
+/// already: at the last two instructions of `pop rbp; lea rsp, [r10 - 8]; ret`. GCC describes them
+/// by the slot beside the register that has just been popped.
+pub fn with_popped_frame_pointer(code: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    const EPILOGUE: &[u8] = &[0x5d, 0x49, 0x8d, 0x62, 0xf8, 0xc3];
+    let places = code.windows(EPILOGUE.len()).enumerate();
+    let found = places.filter(|(_, bytes)| *bytes == EPILOGUE);
+    found.map(|(place, _)| place + 1..place + EPILOGUE.len())
+}
 
 /// `_init` and `_fini`: linked together from a first and a last part that make and undo one
 /// slot on the stack, with calls between them. Empty: they are made in another way.

@@ -66,6 +66,24 @@ fn a_restorer_is_found_in_a_gap_one_byte_early() {
 }
 
 #[test]
+fn nobody_calls_where_a_loader_starts() {
+    let start = [0x48, 0x89, 0xe7, 0xe8, 1, 2, 3, 4, 0x49, 0x89, 0xc4];
+    let code = [&start[..], &[0x41, 0xff, 0xe4, 0xcc]].concat();
+    let rules = |code: &[u8]| {
+        const E_ENTRY: std::ops::Range<usize> = 24..32;
+        let frames = Frames::eh_frame().common("", USUAL).function(0x1000, 32, &[]);
+        let elf = Elf::new().section(".start", 0x1_8000, code.to_vec()).eh_frame(frames);
+        let mut file = elf.build();
+        file[E_ENTRY].copy_from_slice(&0x1_8000_u64.to_le_bytes());
+        let compiled = compile(&file).unwrap();
+        let table = Table::new(&compiled.bytes).unwrap();
+        (0..15).map(|offset| table.lookup(0x1_8000 + offset).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(&code), [&[Rule::END; 14][..], &[Rule::GAP]].concat());
+    assert_eq!(rules(&[0x90; 15]), [Rule::GAP; 15]);
+}
+
+#[test]
 fn call_frame_information_goes_before_what_bytes_look_like() {
     let frames = Frames::eh_frame().common("", USUAL).function(0x1_8000, 32, &[]);
     let code = [HEAD, LAZY].concat();

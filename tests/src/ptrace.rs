@@ -1,9 +1,11 @@
-//! The few ptrace requests that the sweep needs, on x86-64. A failed request is a failed test.
+//! The few ptrace requests that tests need, on x86-64. A failed request is a failed test.
 //!
 //! All functions are for the thread that has attached: ptrace knows its tracer by thread.
 #![allow(unsafe_code, reason = "ptrace works on addresses and on unions")]
 
 use std::ffi::c_long;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 use std::{io, mem, ptr};
 
 use nix::libc;
@@ -75,6 +77,26 @@ pub fn seize(pid: Tid) {
         | libc::PTRACE_O_TRACEEXEC
         | libc::PTRACE_O_EXITKILL;
     request(libc::PTRACE_SEIZE, pid, 0, options as usize);
+}
+
+/// Starts a program that stops before its first instruction, where nothing is at random addresses.
+/// It dies with us.
+pub fn start(command: &mut Command) -> Child {
+    let prepare = || {
+        // SAFETY: both calls take numbers only; neither allocates nor locks.
+        let is_ready = unsafe {
+            libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) != -1
+                && libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) != -1
+        };
+        if is_ready { Ok(()) } else { Err(io::Error::last_os_error()) }
+    };
+    // SAFETY: `prepare` is async-signal-safe.
+    let child = unsafe { command.pre_exec(prepare) }.spawn();
+    let child = child.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let tid = child.id() as Tid;
+    assert_eq!(wait(), Some((tid, Stop::Signal(libc::SIGTRAP))), "it stops behind exec");
+    request(libc::PTRACE_SETOPTIONS, tid, 0, libc::PTRACE_O_EXITKILL as usize);
+    child
 }
 
 /// Lets a thread go on; `signal` is delivered to it first, unless it is 0.
