@@ -11,6 +11,12 @@ use object::Object;
 
 use crate::elf::Sections;
 
+/// Frames at one address at most: a small file can nest functions thousands deep, and say so for
+/// each of its addresses.
+const MOST_FRAMES: usize = 256;
+/// Longer paths are none: the system's limit, with room for what is relative in them. Bytes.
+const LONGEST_PATH: usize = 2 * 4096;
+
 type Slice<'d> = EndianSlice<'d, RunTimeEndian>;
 
 /// The debug information of one module.
@@ -43,7 +49,8 @@ impl<'d> DebugInfo<'d> {
 
     /// Frames at `address`, innermost first; none where no unit covers it. The last is the
     /// physical function, of which at times only file and line are known. Ends early where the
-    /// information is damaged.
+    /// information is damaged; of too many frames, those between the innermost and the last are
+    /// left out.
     pub fn frames(&self, address: u64) -> Vec<RawFrame<'d>> {
         let mut frames = Vec::new();
         if address == u64::MAX {
@@ -54,9 +61,11 @@ impl<'d> DebugInfo<'d> {
         };
         while let Ok(Some(frame)) = found.next() {
             let location = frame.location.as_ref();
+            let file = location.and_then(|location| location.file);
+            frames.truncate(MOST_FRAMES - 1);
             frames.push(RawFrame {
                 function: frame.function.map(|function| function.name.slice()),
-                file: location.and_then(|location| location.file).map(str::to_owned),
+                file: file.filter(|file| file.len() <= LONGEST_PATH).map(str::to_owned),
                 line: location.and_then(|location| location.line).filter(|line| *line > 0),
             });
         }

@@ -1,7 +1,7 @@
 //! Names for people: Rust (legacy and v0) and C++ demangled, everything else as it is.
 //!
-//! Names come from untrusted files. Whatever they hold, the result is bounded in size, free of
-//! control characters, and takes bounded time.
+//! Names come from untrusted files. Whatever they hold, the result is free of control
+//! characters, takes bounded time, and is no longer than the name or [`LONGEST_DEMANGLED`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -56,9 +56,10 @@ fn cpp(raw: &str) -> Option<String> {
     bounded(|out| symbol.structured_demangle(out, &show))
 }
 
+/// `None` also for nothing: `_ZNE` is a Rust path without a part.
 fn bounded(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> Option<String> {
     let mut out = Bounded(String::new());
-    write(&mut out).ok().map(|()| out.0)
+    write(&mut out).ok().map(|()| out.0).filter(|name| !name.is_empty())
 }
 
 /// A string that refuses to outgrow [`LONGEST_DEMANGLED`].
@@ -104,6 +105,7 @@ mod tests {
             ("@odd", "@odd"),
             ("main.cold", "main.cold"),
             ("_Znonsense!", "_Znonsense!"),
+            ("_ZNE", "_ZNE"),
             ("", ""),
         ];
         for (raw, expected) in table {

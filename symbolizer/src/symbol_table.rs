@@ -18,6 +18,10 @@ const UNSIZED_REACH: u64 = 4096;
 /// nest a few deep at most; the limit keeps a hostile table from making searches slow.
 const NESTING: usize = 64;
 
+/// What of a longer name is read, bytes. A thousand symbols can share one name of a megabyte, and
+/// names are compared, and copied for each frame.
+const LONGEST_NAME: usize = 16 * 1024;
+
 /// Symbols of code, sorted by address.
 pub struct SymbolTable<'d> {
     symbols: Vec<Symbol<'d>>,
@@ -38,7 +42,7 @@ struct Symbol<'d> {
 /// The name of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name<'d> {
-    /// As in the file.
+    /// As in the file, up to [`LONGEST_NAME`].
     pub raw: &'d [u8],
     /// It is not this function, but a stub that jumps to it.
     pub stub: bool,
@@ -47,7 +51,11 @@ pub struct Name<'d> {
 impl<'d> Name<'d> {
     /// The name of a function.
     pub fn function(raw: &'d [u8]) -> Self {
-        Self { raw, stub: false }
+        Self::new(raw, false)
+    }
+
+    fn new(raw: &'d [u8], stub: bool) -> Self {
+        Self { raw: raw.get(..LONGEST_NAME).unwrap_or(raw), stub }
     }
 
     /// Has the path of a function in its name, as C++ and Rust do.
@@ -136,7 +144,7 @@ fn code_end(elf: &object::File<'_>, section: SymbolSection) -> Option<u64> {
 }
 
 fn stub_symbol(stub: Stub<'_>) -> Symbol<'_> {
-    let name = Name { raw: stub.target, stub: true };
+    let name = Name::new(stub.target, true);
     Symbol { start: stub.start, end: stub.end, sized: true, global: false, name }
 }
 

@@ -19,6 +19,9 @@ const CHUNK_MAGIC: &[u8; 4] = b"CHNK";
 const CHUNK_HEADER: usize = 16;
 /// Raw bytes of a chunk at most: what a reader allocates because a file says so.
 pub const MAX_RAW: usize = 16 << 20;
+/// How often a file may be read in vain. With a damaged one that is once or twice. In one that was
+/// made for it, every other word begins a chunk that seems to reach to the end of the file.
+const PATIENCE: usize = 16;
 
 /// The first bytes of a recording.
 pub fn file_header() -> [u8; FILE_HEADER] {
@@ -68,6 +71,8 @@ fn crc(lengths: &[u8], stored: &[u8]) -> u32 {
 /// The raw bytes of all good chunks of a file, and how many bytes belong to none.
 pub struct Chunks<'a> {
     rest: &'a [u8],
+    /// Bytes that may still be read in vain; longer chunks are not looked at any more.
+    patience: usize,
     /// Bytes in the middle of the file that are in no good chunk.
     pub damaged: u64,
     /// Bytes at the end of the file that are in no good chunk.
@@ -77,7 +82,7 @@ pub struct Chunks<'a> {
 impl<'a> Chunks<'a> {
     /// `file` without its header.
     pub fn new(rest: &'a [u8]) -> Self {
-        Self { rest, damaged: 0, cut: 0 }
+        Self { rest, patience: rest.len().saturating_mul(PATIENCE), damaged: 0, cut: 0 }
     }
 }
 
@@ -88,7 +93,7 @@ impl Iterator for Chunks<'_> {
         let mut skipped = 0;
         loop {
             let bytes = self.rest.get(skipped..)?;
-            if let Some((raw, behind)) = decode(bytes) {
+            if let Some((raw, behind)) = decode(bytes, &mut self.patience) {
                 self.damaged += skipped as u64;
                 self.rest = behind;
                 return Some(raw);
@@ -108,20 +113,27 @@ fn find(bytes: &[u8], pattern: &[u8; 4]) -> Option<usize> {
     bytes.windows(pattern.len()).position(|window| window == pattern)
 }
 
-fn decode(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+/// The raw bytes of a good chunk, and what lies behind it. What a bad one costs is taken off
+/// `patience`.
+fn decode<'a>(bytes: &'a [u8], patience: &mut usize) -> Option<(Vec<u8>, &'a [u8])> {
     let bytes = bytes.strip_prefix(CHUNK_MAGIC)?;
     let (lengths, bytes) = bytes.split_first_chunk::<8>()?;
     let (&sum, bytes) = bytes.split_first_chunk::<4>()?;
     let length = |half: &[u8]| half.first_chunk().map(|word| u32::from_le_bytes(*word) as usize);
     let (stored, raw) = (length(lengths)?, length(lengths.get(4..)?)?);
-    if raw > MAX_RAW {
+    if raw > MAX_RAW || stored > *patience {
         return None;
     }
     let (stored, behind) = bytes.split_at_checked(stored)?;
     if crc(lengths, stored) != u32::from_le_bytes(sum) {
+        *patience = patience.saturating_sub(stored.len());
         return None;
     }
-    Some((lz4_flex::block::decompress(stored, raw).ok()?, behind))
+    let unpacked = lz4_flex::block::decompress(stored, raw);
+    if unpacked.is_err() {
+        *patience = patience.saturating_sub(stored.len() + raw);
+    }
+    Some((unpacked.ok()?, behind))
 }
 
 #[cfg(test)]
@@ -160,6 +172,21 @@ mod tests {
             let whole = Chunks::new(&bytes[..length]).count();
             assert_eq!(whole, usize::from(length >= first));
         }
+    }
+
+    /// Each of 32,768 chunks reaches over all those behind it: 8 GiB to check.
+    #[test]
+    fn chunks_within_chunks_do_not_take_long() {
+        const COUNT: usize = 1 << 15;
+        let chunk = |number: usize| {
+            let stored = ((COUNT - 1 - number) * CHUNK_HEADER) as u32;
+            [u32::from_le_bytes(*CHUNK_MAGIC), stored, 0, 0].map(u32::to_le_bytes).concat()
+        };
+        let nested: Vec<u8> = (0..COUNT).flat_map(chunk).collect();
+        let mut chunks = Chunks::new(&nested);
+        chunks.by_ref().for_each(drop);
+        assert_eq!(chunks.cut + chunks.damaged, nested.len() as u64);
+        assert_eq!(chunks.patience, 0);
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use sigspy_model::{
     Accounting, BuildId, Clock, Life, Limits, Location, LocationId, Meta, Module, ModuleId,
     Process, ProcessId, Profile, Sample, Shortfall, Stack, StackId, StackKind, Thread, ThreadId,
 };
+use sigspy_wire::record::MAX_FRAMES;
 
 use super::chunk::{self, Chunks, FILE_HEADER, Kind};
 use super::event::{Event, MetaEvent, gap_of, kind_of};
@@ -138,6 +139,12 @@ struct Builder {
     shortfalls: Vec<Shortfall>,
 }
 
+/// All samples together stand for no more time than this, ns, and no more is charged to all
+/// processes: 146 years, and both together fit into 64 bits, so that nobody who adds has to ask.
+const LONGEST_NS: u64 = 1 << 62;
+/// Deeper stacks are not believed: recorders write a quarter of it at most. In a few megabytes a
+/// file could say a million times that a million frames were seen.
+const DEEPEST: usize = 4 * MAX_FRAMES;
 const UNKNOWN: &str = "[unknown]";
 /// Stands for the process of threads whose definition is lost.
 const LOST_PROCESS: u32 = u32::MAX;
@@ -200,8 +207,11 @@ impl Builder {
     fn add_stack(&mut self, id: u32, kind: u8, locations: &[u32]) {
         let place = |&id: &u32| self.locations.place(id).map(LocationId);
         let locations = locations.iter().map(place).collect();
-        if let (Some(kind), Some(locations)) = (kind_of(kind), locations) {
-            self.stacks.define(id, Stack { kind, locations });
+        let (Some(kind), Some(locations)) = (kind_of(kind), locations) else { return };
+        let stack = Stack { kind, locations };
+        let is_walked = matches!(kind, StackKind::Walked(_));
+        if is_walked && stack.locations.len() <= DEEPEST || stack.locations.is_empty() {
+            self.stacks.define(id, stack);
         }
     }
 
@@ -247,6 +257,8 @@ impl Builder {
 
     fn finish(mut self, damaged: u64, cut: u64) -> Option<Profile> {
         let meta = self.meta.take()?;
+        limit_sum(self.samples.iter_mut().map(|sample| &mut sample.weight_ns));
+        limit_sum(self.processes.values.iter_mut().filter_map(|process| process.cpu_ns.as_mut()));
         if Meta::from(meta.clone()).clock != Clock::Wall {
             self.add_unsampled_time();
         }
@@ -280,24 +292,24 @@ impl Builder {
         let mut sampled = vec![0u64; self.processes.values.len()];
         for sample in &self.samples {
             let ProcessId(process) = self.threads.values[sample.thread.0 as usize].process;
-            let sum = &mut sampled[process as usize];
-            *sum = sum.saturating_add(sample.weight_ns);
+            sampled[process as usize] += sample.weight_ns;
         }
         let known = |process: &Process| process.cpu_ns.unwrap_or(0);
         let both = self.processes.values.iter().map(known).zip(sampled);
         let missing: Vec<u64> =
             both.clone().map(|(cpu, sampled)| cpu.saturating_sub(sampled)).collect();
-        let total = missing.iter().copied().fold(0u64, u64::saturating_add);
-        let surplus =
-            both.map(|(cpu, sampled)| sampled.saturating_sub(cpu)).fold(0u64, u64::saturating_add);
+        let total: u64 = missing.iter().sum();
+        let surplus = both.map(|(cpu, sampled)| sampled.saturating_sub(cpu)).sum();
         let kept = total.saturating_sub(surplus);
+        let main_threads = self.main_threads();
         for (place, missing) in (0..).zip(missing) {
             let share = u128::from(missing) * u128::from(kept) / u128::from(total.max(1));
             let weight_ns = share as u64;
             if weight_ns == 0 {
                 continue;
             }
-            let thread = self.main_thread(ProcessId(place));
+            let main = main_threads.get(place as usize).copied().flatten();
+            let thread = main.unwrap_or_else(|| self.add_main_thread(ProcessId(place)));
             let stack = self.frameless(StackKind::Unsampled);
             let time_ns = self.last_ns;
             let (ticks, is_waiting) = (0, false);
@@ -305,24 +317,33 @@ impl Builder {
         }
     }
 
-    fn main_thread(&mut self, process: ProcessId) -> ThreadId {
+    /// By process, where it is known.
+    fn main_threads(&self) -> Vec<Option<ThreadId>> {
+        let processes = &self.processes.values;
+        let mut main_threads = vec![None; processes.len()];
+        for (place, thread) in (0..).zip(&self.threads.values) {
+            let process = thread.process.0 as usize;
+            if processes[process].pid == thread.tid {
+                main_threads[process].get_or_insert(ThreadId(place));
+            }
+        }
+        main_threads
+    }
+
+    fn add_main_thread(&mut self, process: ProcessId) -> ThreadId {
         let Process { pid, name, life, .. } = self.processes.values[process.0 as usize].clone();
-        let is_main = |thread: &Thread| thread.process == process && thread.tid == pid;
-        ThreadId(match self.threads.values.iter().position(is_main) {
-            Some(place) => place as u32,
-            None => self.threads.push(Thread { process, tid: pid, name, life }),
-        })
+        ThreadId(self.threads.push(Thread { process, tid: pid, name, life }))
     }
 
     fn accounting(&self) -> Accounting {
         let weight_of = |wanted: fn(StackKind) -> bool| {
             let kind = |sample: &Sample| self.stacks.values[sample.stack.0 as usize].kind;
             let weights = self.samples.iter().filter(|sample| wanted(kind(sample)));
-            weights.fold(0u64, |sum, sample| sum.saturating_add(sample.weight_ns))
+            weights.map(|sample| sample.weight_ns).sum()
         };
         let known = self.processes.values.iter().filter_map(|process| process.cpu_ns);
         Accounting {
-            cpu_ns: known.reduce(u64::saturating_add),
+            cpu_ns: known.reduce(|sum, cpu_ns| sum + cpu_ns),
             recorded_ns: weight_of(|kind| matches!(kind, StackKind::Walked(_))),
             lost_ns: weight_of(|kind| kind == StackKind::Lost),
             blocked_ns: weight_of(|kind| kind == StackKind::Blocked),
@@ -331,5 +352,14 @@ impl Builder {
             bad_records: self.bad_records,
             limits: self.limits,
         }
+    }
+}
+
+/// Makes times shorter, from the first on that would bring their sum above [`LONGEST_NS`].
+fn limit_sum<'a>(times_ns: impl Iterator<Item = &'a mut u64>) {
+    let mut left_ns = LONGEST_NS;
+    for time_ns in times_ns {
+        *time_ns = left_ns.min(*time_ns);
+        left_ns -= *time_ns;
     }
 }

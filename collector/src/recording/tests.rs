@@ -57,11 +57,8 @@ fn walked(profile: &Profile) -> u64 {
 
 /// Weights and accounting say the same.
 fn assert_adds_up(profile: &Profile) {
-    let add = |sum: u64, weight| sum.saturating_add(weight);
-    let weights = profile.samples.iter().map(|sample| sample.weight_ns).fold(0, add);
-    let accounting = &profile.accounting;
-    let parts = [accounting.recorded_ns, accounting.lost_ns, accounting.blocked_ns];
-    assert_eq!(weights, parts.into_iter().fold(accounting.unsampled_ns, add));
+    let weights: u64 = profile.samples.iter().map(|sample| sample.weight_ns).sum();
+    assert_eq!(weights, profile.accounting.total_ns());
 }
 
 #[test]
@@ -129,6 +126,55 @@ fn what_is_no_recording_is_named() {
     let mut newer = recording();
     newer[8] = 200;
     assert_eq!(parse(&newer).unwrap_err(), Problem::OtherVersion(200));
+}
+
+/// A recording with these events behind those that come first in each.
+fn with(events: &[Event]) -> Profile {
+    let mut writer = Writer::start(Vec::new(), meta()).unwrap();
+    events.iter().for_each(|event| writer.push(event).unwrap());
+    parse(&writer.finish(1, None).unwrap()).unwrap()
+}
+
+#[test]
+fn times_beyond_measure_still_add_up() {
+    let process = |id| Event::Process { id, pid: id, parent: 0, name: "p".into(), start_ns: 0 };
+    let cpu = |process| Event::ProcessCpu { process, cpu_ns: u64::MAX };
+    let sample = Event::Sample {
+        time_ns: u64::MAX,
+        thread: 0,
+        stack: 0,
+        weight_ns: u64::MAX,
+        ticks: 1,
+        is_waiting: false,
+    };
+    let profile = with(&[process(1), process(2), cpu(1), cpu(2), sample.clone(), sample]);
+    assert_adds_up(&profile);
+    let cpu_ns = profile.processes.iter().filter_map(|process| process.cpu_ns).sum();
+    assert_eq!(profile.accounting.cpu_ns, Some(cpu_ns));
+}
+
+#[test]
+fn only_a_walk_has_frames() {
+    let stack = |id, kind, locations| Event::Stack { id, kind: kind_number(kind), locations };
+    let location = Event::Location { id: 0, module: None, address: 1 };
+    let walked = StackKind::Walked(Stop::End);
+    let bad = [stack(1, StackKind::Blocked, vec![0]), stack(2, walked, vec![0; 100_000])];
+    let profile = with(&[&[location, stack(0, walked, vec![0])], &bad[..]].concat());
+    assert_eq!(profile.stacks.len(), 1);
+}
+
+/// As many threads as processes, none of them the main thread of its process.
+#[test]
+fn a_recording_of_many_short_processes_is_read_at_once() {
+    let each = (0..100_000).flat_map(|id| {
+        let name = String::new();
+        let process = Event::Process { id, pid: 1, parent: 0, name: name.clone(), start_ns: 0 };
+        let thread = Event::Thread { id, process: id, tid: 2, name, start_ns: 0 };
+        [process, thread, Event::ProcessCpu { process: id, cpu_ns: 7 }]
+    });
+    let profile = with(&each.collect::<Vec<_>>());
+    assert_eq!(profile.threads.len(), 200_000);
+    assert_eq!(profile.accounting.unsampled_ns, 700_000);
 }
 
 fn event() -> impl Strategy<Value = Event> {

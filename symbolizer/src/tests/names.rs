@@ -62,6 +62,19 @@ fn without_debug_information_the_symbol_table_gives_names() {
 }
 
 #[test]
+fn of_a_name_without_end_the_beginning_is_shown() {
+    let name = "x".repeat(100_000);
+    let function = format!("__attribute__((noinline)) int {name}(int x) {{ return x / 3; }}");
+    let source = format!("{function}\nint main(int argc, char **argv) {{ return {name}(argc); }}");
+    for debug in ["-g0", "-g"] {
+        let folder = Folder::new("endless");
+        let program = folder.compile(&source, &[debug]);
+        let lengths = |frames: &Vec<Frame>| frames[0].function.len();
+        assert!(all_of(&program, &name).iter().map(lengths).all(|length| length == 16 << 10));
+    }
+}
+
+#[test]
 fn an_exported_function_does_not_lend_its_name_to_hidden_ones() {
     let folder = Folder::new("exported");
     let source =
