@@ -103,6 +103,9 @@ pub struct MetaEvent {
     pub exit_code: Option<i32>,
 }
 
+/// That of the lowest rate, 1 Hz.
+const LONGEST_PERIOD_NS: u64 = 1_000_000_000;
+
 impl From<MetaEvent> for Meta {
     fn from(meta: MetaEvent) -> Self {
         Self {
@@ -114,8 +117,8 @@ impl From<MetaEvent> for Meta {
             started_unix_s: meta.started_unix_s,
             duration_ns: meta.duration_ns,
             clock: CLOCKS.get(meta.clock as usize).copied().unwrap_or(Clock::Thread),
-            // A recorder writes no zero; whoever divides by a period shall not have to ask.
-            period_ns: meta.period_ns.max(1),
+            // A recorder writes no other; whoever calculates with a period shall not have to ask.
+            period_ns: meta.period_ns.clamp(1, LONGEST_PERIOD_NS),
             exit_code: meta.exit_code,
         }
     }
@@ -181,6 +184,14 @@ pub fn kind_of(number: u8) -> Option<StackKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_period_is_one_that_can_be() {
+        let period_ns =
+            |period_ns| Meta::from(MetaEvent { period_ns, ..MetaEvent::default() }).period_ns;
+        let periods = [0, 10_309_278, u64::MAX].map(period_ns);
+        assert_eq!(periods, [1, 10_309_278, LONGEST_PERIOD_NS]);
+    }
 
     #[test]
     fn kinds_survive_the_trip() {
