@@ -15,9 +15,11 @@
 //! DWARF (`.dwo`, `.dwp`: lines and physical functions are still known, inlined functions are
 //! not), `.gnu_debugdata`, and debuginfod servers.
 //!
-//! Files are untrusted: a damaged one costs names, never the report. One defect remains: debug
-//! information that nests inlined functions a hundred thousand deep exhausts the stack of the
-//! thread that reads it, as addr2line recurses there.
+//! Files are untrusted: a damaged one costs names, never the report. Two defects remain, both in
+//! addr2line, for files that were made to hurt. Debug information that nests inlined functions a
+//! hundred thousand deep exhausts the stack of the thread that reads it, as addr2line recurses
+//! there. And it joins the folder of a unit to each of the unit's files before one is asked for: a
+//! unit with tens of thousands of files and a folder of tens of kilobytes exhausts memory.
 
 mod debug_info;
 mod demangle;
