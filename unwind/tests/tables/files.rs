@@ -1,7 +1,8 @@
 //! Files of the system that tests run on.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A line of /proc/self/maps.
@@ -65,4 +66,36 @@ pub fn system_files() -> Vec<PathBuf> {
     let programs = ["/usr/bin/python3", "/bin/ls", "/usr/bin/gdb", "/usr/bin/openssl"];
     let programs = programs.iter().map(PathBuf::from).filter(|path| path.exists());
     libraries.chain(programs).chain([std::env::current_exe().unwrap()]).collect()
+}
+
+/// All programs and libraries for this processor in the places where systems and tool chains
+/// keep them, each file once.
+pub fn all_elf_files() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let of_user = [".rustup", ".cargo/bin", ".pyenv", ".local"].map(|folder| home.join(folder));
+    let of_system = ["/sbin", "/bin", "/lib64", "/lib", "/opt", "/usr"].map(PathBuf::from);
+    let mut folders = [&of_user[..], &of_system].concat();
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else { continue }; // does not follow links
+            if !seen.insert((metadata.dev(), metadata.ino())) {
+                continue;
+            }
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            } else if metadata.is_file() && is_program(&entry.path()) {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether this is an executable or a shared object for x86-64.
+fn is_program(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut header, 0));
+    read.is_ok() && matches!(header, [0x7f, b'E', b'L', b'F', 2, 1, .., 2 | 3, 0, 62, 0])
 }

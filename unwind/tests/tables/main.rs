@@ -2,12 +2,14 @@
 #![allow(unsafe_code, reason = "stacks, signals and callbacks of C functions")]
 
 mod compiled;
+mod every_file;
 mod files;
 mod garbage;
 mod live;
 mod made_up;
 mod process;
 mod reference;
+mod rows;
 mod startup;
 mod storm;
 mod synthesised;

@@ -1,245 +1,385 @@
 //! Tables against gimli's own evaluation of the same call frame information.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, EhFrame, EndianSlice, EvaluationResult,
-    FrameDescriptionEntry, LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection,
-    UnwindTableRow, Value, X86_64,
+    BaseAddresses, CieOrFde, DebugFrame, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry,
+    LittleEndian, UnwindContext, UnwindOffset, UnwindSection, UnwindTableRow,
 };
-use object::read::elf::ElfFile64;
+use object::elf::{PT_GNU_EH_FRAME, SHF_COMPRESSED};
+use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader};
 use object::{Object, ObjectSection, ObjectSegment};
-use sigspy_unwind::{Compiled, Kind, ReturnAddress, Rule, Saved, Table, compile};
+use sigspy_unwind::{Kind, Rule, Table, compile};
 
 use crate::files;
+use crate::rows::{self, Exactness};
 
-type Reader<'a> = EndianSlice<'a, LittleEndian>;
-type Fde<'a> = FrameDescriptionEntry<Reader<'a>>;
+pub type Reader<'a> = EndianSlice<'a, LittleEndian>;
+pub type Fde<'a> = FrameDescriptionEntry<Reader<'a>>;
 
-/// Bytes at the start of a loader that have a rule of our own at most.
-const LOADER_START: u64 = 128;
+/// What a comparison has found.
+#[derive(Default)]
+pub struct Findings {
+    pub rows: u64,
+    pub addresses: u64,
+    /// Rows, and other things worth a count, by what is special about them.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Where the table says something else than gimli.
+    pub differences: Vec<String>,
+}
+
+impl Findings {
+    fn count(&mut self, what: &'static str, number: usize) {
+        if number > 0 {
+            *self.counts.entry(what).or_default() += number as u64;
+        }
+    }
+
+    fn expect(&mut self, pc: u64, found: Rule, expected: Rule) {
+        self.addresses += 1;
+        if found != expected {
+            self.differences.push(format!("{pc:#x}: {found:?} instead of {expected:?}"));
+        }
+    }
+}
+
+/// A section of call frame information.
+struct Section<'a, S> {
+    section: S,
+    bases: BaseAddresses,
+    /// By address, each cut where the next one starts.
+    functions: Vec<(Range<u64>, Fde<'a>)>,
+}
+
+impl<'a, S: UnwindSection<Reader<'a>>> Section<'a, S>
+where
+    S::Offset: UnwindOffset<usize>,
+{
+    fn new(section: S, bases: BaseAddresses, code: &[Range<u64>], findings: &mut Findings) -> Self {
+        let mut fdes = Vec::new();
+        for entry in section.entries(&bases) {
+            match entry {
+                Ok(CieOrFde::Cie(_)) => {}
+                Ok(CieOrFde::Fde(partial)) => match partial.parse(S::cie_from_offset) {
+                    Ok(fde) => fdes.push(fde),
+                    Err(_) => findings.count("malformed entry", 1),
+                },
+                Err(_) => findings.count("malformed section", 1),
+            }
+        }
+        let mut functions: Vec<_> = fdes
+            .into_iter()
+            .filter_map(|fde| {
+                let start = fde.initial_address();
+                let code = code.iter().find(|range| range.contains(&start));
+                findings.count("function outside of code", usize::from(code.is_none()));
+                Some((start..start.saturating_add(fde.len()).min(code?.end), fde))
+            })
+            .collect();
+        functions.retain(|(range, _)| !range.is_empty());
+        functions.sort_by_key(|(range, _)| range.start);
+        let before = functions.len();
+        functions.dedup_by_key(|(range, _)| range.start);
+        findings.count("function with the start of another", before - functions.len());
+        let starts: Vec<_> = functions.iter().skip(1).map(|(range, _)| range.start).collect();
+        for ((range, _), next) in functions.iter_mut().zip(starts) {
+            findings.count("function cut where the next starts", usize::from(next < range.end));
+            range.end = range.end.min(next);
+        }
+        Self { section, bases, functions }
+    }
+
+    fn at(&self, pc: u64) -> Option<&(Range<u64>, Fde<'a>)> {
+        let behind = self.functions.partition_point(|(range, _)| range.start <= pc);
+        let found = self.functions.get(behind.checked_sub(1)?)?;
+        found.0.contains(&pc).then_some(found)
+    }
+
+    /// Checks the first and the last address of each row, and every `step`th of those between.
+    fn check_rows(&self, table: &Table, step: usize, findings: &mut Findings) {
+        let mut context = UnwindContext::new();
+        for (range, fde) in &self.functions {
+            let mut covered = range.start;
+            if let Ok(mut rows) = fde.rows(&self.section, &self.bases, &mut context) {
+                while let Ok(Some(row)) = rows.next_row() {
+                    let end = row.end_address().min(range.end);
+                    if row.start_address() != covered || end < covered {
+                        break;
+                    }
+                    self.check_row(fde, row, covered..end, table, step, findings);
+                    covered = end;
+                }
+            }
+            if covered < range.end {
+                findings.count("function with malformed instructions", 1);
+                for pc in addresses(covered..range.end, step) {
+                    findings.expect(pc, table.lookup(pc).unwrap(), Rule::UNSUPPORTED);
+                }
+            }
+        }
+    }
+
+    fn check_row(
+        &self,
+        fde: &Fde<'a>,
+        row: &UnwindTableRow<usize>,
+        range: Range<u64>,
+        table: &Table,
+        step: usize,
+        findings: &mut Findings,
+    ) {
+        if range.is_empty() {
+            return;
+        }
+        let exactness = self.compare(fde, row, range.start, table, findings);
+        findings.rows += 1;
+        if let Exactness::Less(reason) = exactness {
+            findings.count(reason, 1);
+        }
+        for pc in addresses(range, step).skip(1) {
+            self.compare(fde, row, pc, table, findings);
+        }
+    }
+
+    fn compare(
+        &self,
+        fde: &Fde<'a>,
+        row: &UnwindTableRow<usize>,
+        pc: u64,
+        table: &Table,
+        findings: &mut Findings,
+    ) -> Exactness {
+        findings.addresses += 1;
+        let frame = rows::MadeUp { section: &self.section, fde, row, pc };
+        let rule = table.lookup(pc).unwrap();
+        frame.compare(&rule).unwrap_or_else(|difference| {
+            findings.differences.push(format!("{pc:#x}: {difference}: {rule:?} for {row:?}"));
+            Exactness::Whole
+        })
+    }
+
+    /// Checks one address by gimli's way to look up addresses; false: this section has nothing.
+    fn check_address(&self, pc: u64, table: &Table, findings: &mut Findings) -> bool {
+        let Some((_, fde)) = self.at(pc) else { return false };
+        let mut context = UnwindContext::new();
+        match fde.unwind_info_for_address(&self.section, &self.bases, &mut context, pc) {
+            Ok(row) => {
+                self.compare(fde, row, pc, table, findings);
+            }
+            Err(_) => findings.expect(pc, table.lookup(pc).unwrap(), Rule::UNSUPPORTED),
+        }
+        true
+    }
+}
 
 /// The file, as other code than the compiler's sees it.
-struct Reference<'a> {
+pub struct Reference<'a> {
     elf: ElfFile64<'a, object::LittleEndian>,
-    eh_frame: EhFrame<Reader<'a>>,
-    bases: BaseAddresses,
-    fdes: Vec<Fde<'a>>,
+    /// Merged where they touch.
+    code: Vec<Range<u64>>,
+    eh_frame: Section<'a, EhFrame<Reader<'a>>>,
+    debug_frame: Section<'a, DebugFrame<Reader<'a>>>,
+    pub findings: Findings,
 }
 
 impl<'a> Reference<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         let elf = ElfFile64::parse(bytes).unwrap();
-        let section = elf.section_by_name(".eh_frame").unwrap();
-        let eh_frame = EhFrame::new(section.data().unwrap(), LittleEndian);
-        let bases = BaseAddresses::default().set_eh_frame(section.address());
-        let mut fdes = Vec::new();
-        for entry in eh_frame.entries(&bases) {
-            if let CieOrFde::Fde(partial) = entry.unwrap() {
-                fdes.push(partial.parse(EhFrame::cie_from_offset).unwrap());
+        let mut findings = Findings::default();
+        let code = code(&elf);
+        let bases = BaseAddresses::default();
+        let (start, data) = section(&elf, ".eh_frame", &mut findings);
+        let eh_frame = EhFrame::new(data, LittleEndian);
+        let eh_frame =
+            Section::new(eh_frame, bases.clone().set_eh_frame(start), &code, &mut findings);
+        let (_, data) = section(&elf, ".debug_frame", &mut findings);
+        let debug_frame = DebugFrame::new(data, LittleEndian);
+        let mut debug_frame = Section::new(debug_frame, bases, &code, &mut findings);
+        let before = debug_frame.functions.len();
+        debug_frame.functions.retain(|(range, _)| {
+            let behind = eh_frame.functions.partition_point(|(other, _)| other.start < range.end);
+            behind == 0 || eh_frame.functions[behind - 1].0.end <= range.start
+        });
+        let known = before - debug_frame.functions.len();
+        findings.count("function of .debug_frame that .eh_frame knows", known);
+        let more = debug_frame.functions.len();
+        findings.count("function of .debug_frame alone", more);
+        Self { elf, code, eh_frame, debug_frame, findings }
+    }
+
+    pub fn functions(&self) -> usize {
+        self.eh_frame.functions.len() + self.debug_frame.functions.len()
+    }
+
+    /// Bytes of code.
+    pub fn text(&self) -> u64 {
+        self.code.iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// Checks the borders of all rows, of all gaps, and every `step`th address between them.
+    pub fn check(&mut self, table: &Table, step: usize) {
+        self.eh_frame.check_rows(table, step, &mut self.findings);
+        self.debug_frame.check_rows(table, step, &mut self.findings);
+        for gap in self.gaps() {
+            for pc in addresses(gap, step) {
+                self.check_gap(pc, table);
             }
         }
-        fdes.retain(|fde| fde.len() > 0);
-        fdes.sort_by_key(Fde::initial_address);
-        Self { elf, eh_frame, bases, fdes }
+        self.check_index();
+    }
+
+    /// Checks addresses of code by gimli's way to look up addresses.
+    pub fn check_addresses(&mut self, table: &Table, pcs: impl Iterator<Item = u64>) {
+        for pc in pcs {
+            let known = self.eh_frame.check_address(pc, table, &mut self.findings)
+                || self.debug_frame.check_address(pc, table, &mut self.findings);
+            if !known && !self.linkage().iter().any(|range| range.contains(&pc)) {
+                self.check_gap(pc, table);
+            }
+        }
+    }
+
+    /// The address that is this many bytes into the code, counted around.
+    pub fn address(&self, number: u64) -> u64 {
+        let mut offset = number % self.text();
+        for range in &self.code {
+            match offset.checked_sub(range.end - range.start) {
+                None => return range.start + offset,
+                Some(behind) => offset = behind,
+            }
+        }
+        unreachable!("less than all of the code")
+    }
+
+    fn check_gap(&mut self, pc: u64, table: &Table) {
+        let rule = table.lookup(pc).unwrap();
+        if rule.kind == Kind::Signal && self.is_restorer(pc) {
+            self.findings.count("address of a restorer known by its bytes", 1);
+        } else {
+            self.findings.expect(pc, rule, Rule::GAP);
+        }
+    }
+
+    /// Whether the bytes around are those of a restorer.
+    fn is_restorer(&self, pc: u64) -> bool {
+        const RESTORER: [u8; 9] = [0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05];
+        (pc - 8..=pc + 1).any(|start| {
+            self.elf.segments().any(|segment| {
+                segment.data_range(start, 9).is_ok_and(|data| data == Some(&RESTORER))
+            })
+        })
+    }
+
+    /// Each function that the linker has put into its index is one that we know.
+    fn check_index(&mut self) {
+        let Some(index) = index(&self.elf) else { return };
+        for (start, fde) in index {
+            let known = self.eh_frame.functions.iter();
+            let place = known.as_slice().binary_search_by_key(&start, |(range, _)| range.start);
+            let in_code = self.code.iter().any(|range| range.contains(&start));
+            let offset = fde.wrapping_sub(self.eh_frame.bases.eh_frame.section.unwrap_or(0));
+            match place {
+                Ok(place) if self.eh_frame.functions[place].1.offset() as u64 == offset => {}
+                Ok(_) => {
+                    self.findings.count("function with two entries, the other in the index", 1)
+                }
+                Err(_) if !in_code => self.findings.count("function outside of code in index", 1),
+                Err(_) => self.findings.differences.push(format!("{start:#x}: only in the index")),
+            }
+        }
+    }
+
+    /// Code with rules of our own, if there is no call frame information for it.
+    fn linkage(&self) -> Vec<Range<u64>> {
+        let is_linkage = |name: &str| {
+            [".plt", ".iplt", ".init", ".fini"].iter().any(|start| name.starts_with(start))
+        };
+        let sections = self.elf.sections();
+        let linkage = sections.filter(|section| section.name().is_ok_and(is_linkage));
+        linkage.map(|section| section.address()..section.address() + section.size()).collect()
     }
 
     /// Address ranges of code that no entry covers, without those that have rules of our own.
     fn gaps(&self) -> Vec<Range<u64>> {
-        let mut known: Vec<_> =
-            self.fdes.iter().map(|fde| fde.initial_address()..fde.end_address()).collect();
-        for section in self.elf.sections() {
-            let name = section.name().unwrap();
-            if [".plt", ".iplt", ".init", ".fini"].iter().any(|start| name.starts_with(start)) {
-                known.push(section.address()..section.address() + section.size());
-            }
-        }
-        let start = self.elf.entry();
-        known.push(start..start + LOADER_START);
+        let mut known = self.linkage();
+        known.extend(self.eh_frame.functions.iter().map(|(range, _)| range.clone()));
+        known.extend(self.debug_frame.functions.iter().map(|(range, _)| range.clone()));
         known.sort_by_key(|range| range.start);
         let mut gaps = Vec::new();
-        for segment in self.elf.segments().filter(|segment| segment.permissions().executable()) {
-            let mut position = segment.address();
-            for range in &known {
+        for code in &self.code {
+            let mut position = code.start;
+            for range in known.iter().filter(|range| code.contains(&range.start)) {
                 gaps.push(position..range.start);
                 position = position.max(range.end);
             }
-            gaps.push(position..segment.address() + segment.size());
+            gaps.push(position..code.end);
         }
         gaps.retain(|gap| !gap.is_empty());
         gaps
     }
-
-    /// Whether `pc` is behind the first byte of `pop rbp; lea rsp, [r10 - 8]; ret`.
-    fn has_popped_rbp(&self, pc: u64) -> bool {
-        const EPILOGUE: [u8; 6] = [0x5d, 0x49, 0x8d, 0x62, 0xf8, 0xc3];
-        let segment = self
-            .elf
-            .segments()
-            .find(|segment| (segment.address()..segment.address() + segment.size()).contains(&pc));
-        let (start, bytes) =
-            segment.map_or((0, &[][..]), |one| (one.address(), one.data().unwrap()));
-        let place = (pc - start) as usize;
-        (1..EPILOGUE.len()).any(|back| {
-            place >= back
-                && bytes.get(place - back..).is_some_and(|code| code.starts_with(&EPILOGUE))
-        })
-    }
-
-    /// Calls `check` with each row of each function.
-    fn each_row(&self, mut check: impl FnMut(&Fde<'a>, &UnwindTableRow<usize>)) {
-        let mut context = UnwindContext::new();
-        for fde in &self.fdes {
-            let mut rows = fde.rows(&self.eh_frame, &self.bases, &mut context).unwrap();
-            while let Some(row) = rows.next_row().unwrap() {
-                check(fde, row);
-            }
-        }
-    }
-
-    /// The CFA by gimli, in a made-up frame.
-    fn cfa(&self, fde: &Fde, row: &UnwindTableRow<usize>, pc: u64) -> u64 {
-        let expression = match row.cfa() {
-            CfaRule::RegisterAndOffset { register, offset } => {
-                return value_of(*register, pc).wrapping_add_signed(*offset);
-            }
-            CfaRule::Expression(expression) => expression.get(&self.eh_frame).unwrap(),
-        };
-        let mut evaluation = expression.evaluation(fde.cie().encoding());
-        let mut state = evaluation.evaluate().unwrap();
-        loop {
-            state = match state {
-                EvaluationResult::Complete => break,
-                EvaluationResult::RequiresRegister { register, .. } => {
-                    evaluation.resume_with_register(Value::Generic(value_of(register, pc))).unwrap()
-                }
-                EvaluationResult::RequiresMemory { address, .. } => {
-                    evaluation.resume_with_memory(Value::Generic(word_at(address))).unwrap()
-                }
-                other => panic!("{other:?}"),
-            };
-        }
-        evaluation.value_result().unwrap().to_u64(!0).unwrap()
-    }
 }
 
-/// Values of registers and of memory in a made-up frame: all different.
-fn value_of(register: Register, pc: u64) -> u64 {
-    if register == X86_64::RA { pc } else { 0x7ffe_0000_0000 + u64::from(register.0) * 0x10_0000 }
+fn code(elf: &ElfFile64<object::LittleEndian>) -> Vec<Range<u64>> {
+    let segments = elf.segments().filter(|segment| segment.permissions().executable());
+    let mut code: Vec<_> =
+        segments.map(|segment| segment.address()..segment.address() + segment.size()).collect();
+    code.sort_by_key(|range| range.start);
+    code.dedup_by(|next, range| {
+        let touches = next.start <= range.end;
+        range.end = if touches { range.end.max(next.end) } else { range.end };
+        touches
+    });
+    code
 }
 
-fn word_at(address: u64) -> u64 {
-    address.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// Address and bytes of a section; nothing if it is missing, or not to be read.
+fn section<'a>(
+    elf: &ElfFile64<'a, object::LittleEndian>,
+    name: &str,
+    findings: &mut Findings,
+) -> (u64, &'a [u8]) {
+    let little = object::LittleEndian;
+    let Some(section) = elf.section_by_name(name) else { return (0, &[]) };
+    if section.elf_section_header().sh_flags(little).contains(SHF_COMPRESSED) {
+        findings.count("compressed section", 1);
+        return (0, &[]);
+    }
+    (section.address(), section.data().unwrap_or_default())
 }
 
-fn cfa_by_rule(rule: &Rule, pc: u64) -> u64 {
-    let base = value_of(Register(rule.register.into()), pc).wrapping_add_signed(rule.offset.into());
-    match rule.kind {
-        Kind::Register => base,
-        Kind::Plt => base + if pc % 16 >= rule.second as u64 { 8 } else { 0 },
-        Kind::Deref => word_at(base).wrapping_add_signed(rule.second.into()),
-        other => panic!("{other:?} has no CFA"),
-    }
+/// The linker's index of `.eh_frame`: starts of functions, and addresses of their entries.
+fn index(elf: &ElfFile64<object::LittleEndian>) -> Option<Vec<(u64, u64)>> {
+    let little = object::LittleEndian;
+    let mut segments = elf.elf_program_headers().iter();
+    let segment = segments.find(|segment| segment.p_type(little) == PT_GNU_EH_FRAME)?;
+    let bases = BaseAddresses::default().set_eh_frame_hdr(segment.p_vaddr(little));
+    let bytes = segment.data(little, elf.data()).ok()?;
+    let index = EhFrameHdr::new(bytes, LittleEndian).parse(&bases, 8).ok()?;
+    let table = index.table()?;
+    let rows = table.iter(&bases).map_while(Result::ok);
+    rows.map(|(start, fde)| Some((start.direct().ok()?, fde.direct().ok()?))).collect()
 }
 
-/// Where a register is saved: an address in the made-up frame.
-fn place(saved: Saved, cfa: u64, pc: u64) -> Option<u64> {
-    match saved {
-        Saved::At(words) => Some(cfa.wrapping_add_signed(i64::from(words) * 8)),
-        Saved::BesideRbp(words) => {
-            Some(value_of(X86_64::RBP, pc).wrapping_add_signed(i64::from(words) * 8))
-        }
-        Saved::Kept | Saved::Lost => None,
-    }
-}
-
-fn check_saved(
-    rule: Option<RegisterRule<usize>>,
-    saved: Saved,
-    cfa: u64,
-    pc: u64,
-    is_popped: bool,
-) {
-    match rule {
-        None | Some(RegisterRule::SameValue) => assert_eq!(saved, Saved::Kept),
-        Some(RegisterRule::Offset(offset)) => {
-            assert_eq!(place(saved, cfa, pc), Some(cfa.wrapping_add_signed(offset)));
-        }
-        // gcc's only form is an offset to rbp, which has been popped at the end of a function; any
-        // other may be given up
-        Some(RegisterRule::Expression(_)) if is_popped => assert_eq!(saved, Saved::Kept),
-        Some(RegisterRule::Expression(_)) => {
-            assert!(matches!(saved, Saved::BesideRbp(_) | Saved::Lost));
-        }
-        Some(_) => assert_eq!(saved, Saved::Lost),
-    }
-}
-
-/// Returns whether the row could be expressed.
-fn check_row(
-    reference: &Reference,
-    fde: &Fde,
-    row: &UnwindTableRow<usize>,
-    pc: u64,
-    rule: &Rule,
-) -> bool {
-    if fde.is_signal_trampoline() {
-        assert_eq!(*rule, Rule::SIGNAL);
-        return true;
-    }
-    match row.register(X86_64::RA) {
-        Some(RegisterRule::Undefined) => {
-            assert_eq!(*rule, Rule::END);
-            return true;
-        }
-        _ if rule.kind == Kind::Unsupported => return false,
-        Some(RegisterRule::Offset(-8)) => {
-            assert_eq!(rule.return_address, ReturnAddress::BelowCfa);
-        }
-        Some(RegisterRule::Register(Register(register))) => {
-            assert_eq!(rule.return_address, ReturnAddress::Register(register as u8));
-        }
-        other => panic!("{other:?} for the return address became {rule:?}"),
-    }
-    let cfa = reference.cfa(fde, row, pc);
-    assert_eq!(cfa_by_rule(rule, pc), cfa, "{rule:?}");
-    let is_popped = reference.has_popped_rbp(pc);
-    check_saved(row.register(X86_64::RBP), rule.rbp, cfa, pc, is_popped);
-    check_saved(row.register(X86_64::RBX), rule.rbx, cfa, pc, false);
-    true
+/// Every `step`th address of a range that is not empty, and the last one.
+fn addresses(range: Range<u64>, step: usize) -> impl Iterator<Item = u64> {
+    let last = range.end - 1;
+    range.step_by(step).chain([last])
 }
 
 /// Checks each address (`step` 1), or the borders of rows and every `step`th address.
-fn check_file(name: &str, bytes: &[u8], step: usize) -> Compiled {
+fn check_file(name: &str, bytes: &[u8], step: usize) {
     let compiled = compile(bytes).unwrap();
     let table = Table::new(&compiled.bytes).unwrap();
     assert!(table.validate());
-    let reference = Reference::new(bytes);
-    let (mut checked, mut unsupported) = (0, 0);
-    let addresses = |range: Range<u64>| {
-        let last = range.end - 1;
-        range.step_by(step).chain([last])
-    };
-    reference.each_row(|fde, row| {
-        for pc in addresses(row.start_address()..row.end_address().max(row.start_address() + 1)) {
-            if row.contains(pc) {
-                let rule = table.lookup(pc).unwrap();
-                unsupported += usize::from(!check_row(&reference, fde, row, pc, &rule));
-                checked += 1;
-            }
-        }
-    });
-    for gap in reference.gaps() {
-        for pc in addresses(gap) {
-            assert_eq!(table.lookup(pc), Some(Rule::GAP), "{name} at {pc:#x}");
-            checked += 1;
-        }
-    }
-    println!("{name}: {checked} addresses, {unsupported} unsupported, {:?}", compiled.stats);
-    assert!(unsupported * 500 <= checked, "{unsupported} of {checked} addresses in {name}");
+    let mut reference = Reference::new(bytes);
+    reference.check(&table, step);
+    let Findings { rows, addresses, counts, differences } = reference.findings;
+    println!("{name}: {rows} rows, {addresses} addresses, {counts:?}, {:?}", compiled.stats);
+    assert!(differences.is_empty(), "{name}: {differences:#?}");
+    assert!(compiled.stats.unsupported * 500 <= compiled.stats.rows, "{name}: {counts:?}");
     assert_eq!(compiled.stats.malformed, 0);
-    compiled
 }
 
 #[test]
