@@ -65,17 +65,29 @@ pub fn bracketed(code: &[u8]) -> Vec<Piece> {
 /// A procedure linkage table: entries of 16 bytes, of which the lazy ones push a number and go
 /// to the head of the table, which pushes another; or entries that push nothing.
 pub fn linkage_table(code: &[u8]) -> Vec<Piece> {
-    const ENTRY: usize = 16;
-    const PUSH_MEMORY: &[u8] = &[0xff, 0x35];
-    const PUSH_MEMORY_SIZE: usize = 6;
-    if !code.starts_with(PUSH_MEMORY) || code.len() < ENTRY {
-        return vec![(0, entry_rule(code))];
-    }
-    let mut pieces = vec![(0, PUSHED), (PUSH_MEMORY_SIZE, PUSHED_TWICE)];
-    if let Some(entries) = code.get(ENTRY..).filter(|entries| !entries.is_empty()) {
-        pieces.push((ENTRY, entry_rule(entries)));
+    let (mut pieces, size) = head(code);
+    if let Some(entries) = code.get(size..).filter(|entries| !entries.is_empty()) {
+        pieces.push((size, entry_rule(entries)));
     }
     pieces
+}
+
+/// The head of a lazy linkage table, and its size; nothing if there is none. It is `push [slot];
+/// jmp [slot]`, behind the push of the entry; with mold, whose entries have the number in r11,
+/// `endbr64; push r11; push [slot]; jmp [slot]`.
+///
+/// Source: rui314/mold, src/arch-x86-64.cc, `write_plt_header`.
+fn head(code: &[u8]) -> (Vec<Piece>, usize) {
+    const PUSH_MEMORY: &[u8] = &[0xff, 0x35];
+    const PUSH_MEMORY_SIZE: usize = 6;
+    const OF_MOLD: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x53, 0xff, 0x35];
+    if code.starts_with(PUSH_MEMORY) && code.len() >= 16 {
+        (vec![(0, PUSHED), (PUSH_MEMORY_SIZE, PUSHED_TWICE)], 16)
+    } else if code.starts_with(OF_MOLD) && code.len() >= 32 {
+        (vec![(0, ON_ENTRY), (6, PUSHED), (6 + PUSH_MEMORY_SIZE, PUSHED_TWICE)], 32)
+    } else {
+        (Vec::new(), 0)
+    }
 }
 
 /// Lazy entries are `jmp [slot]; push number; jmp head`, or `endbr64; push number; jmp head`.

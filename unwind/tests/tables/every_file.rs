@@ -25,7 +25,9 @@ const NAMED: usize = 8;
 #[derive(Default)]
 struct Totals {
     files: u64,
+    /// Bytes of code, and of that with call frame information.
     text: u64,
+    described: u64,
     rows: u64,
     addresses: u64,
     table: u64,
@@ -58,7 +60,7 @@ fn check(path: &Path, bytes: &[u8], totals: &Mutex<Totals>) {
     let compiled = compile(bytes);
     let took = start.elapsed();
     let mut reference = Reference::new(bytes);
-    let text = reference.text();
+    let (text, described) = (reference.text(), reference.described());
     let mut size = 0;
     let mut notes = Vec::new();
     match compiled {
@@ -86,6 +88,7 @@ fn check(path: &Path, bytes: &[u8], totals: &Mutex<Totals>) {
     let mut totals = totals.lock().unwrap();
     totals.files += 1;
     totals.text += text;
+    totals.described += described;
     totals.table += size;
     totals.building += took;
     notes.into_iter().for_each(|note| totals.count(note, 1, path));
@@ -103,14 +106,16 @@ fn random() -> impl Iterator<Item = u64> {
 
 fn print(totals: &Totals) {
     const MB: f64 = 1e6;
-    let text = totals.text as f64 / MB;
+    let (text, described) = (totals.text as f64 / MB, totals.described as f64 / MB);
+    let milliseconds = totals.building.as_secs_f64() * 1e3;
     println!("| of all files | |\n|---|---|");
     println!("| files | {} |", totals.files);
     println!("| code | {text:.0} MB |");
+    println!("| of it with call frame information | {described:.0} MB |");
     println!("| rows | {} |", totals.rows);
     println!("| addresses compared | {} |", totals.addresses);
-    println!("| table, a MB of code | {:.1} kB |", totals.table as f64 / 1e3 / text);
-    println!("| compiling, a MB of code | {:.2} ms |", totals.building.as_secs_f64() * 1e3 / text);
+    println!("| table, for a MB of that | {:.1} kB |", totals.table as f64 / 1e3 / described);
+    println!("| compiling, for a MB of that | {:.2} ms |", milliseconds / described);
     println!("| differences | {} |", totals.differences.len());
     println!("\n| named and counted | number | files | such as |\n|---|---|---|---|");
     for (what, (number, files)) in &totals.counts {

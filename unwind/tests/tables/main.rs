@@ -5,6 +5,8 @@ mod compiled;
 mod every_file;
 mod files;
 mod garbage;
+mod linkage;
+mod linked;
 mod live;
 mod made_up;
 mod process;

@@ -14,6 +14,7 @@ use object::{Object, ObjectSection, ObjectSegment};
 use sigspy_unwind::{Kind, Rule, Table, compile};
 
 use crate::files;
+use crate::linkage::{self, Wrong};
 use crate::rows::{self, Exactness};
 
 pub type Reader<'a> = EndianSlice<'a, LittleEndian>;
@@ -95,6 +96,12 @@ where
         let behind = self.functions.partition_point(|(range, _)| range.start <= pc);
         let found = self.functions.get(behind.checked_sub(1)?)?;
         found.0.contains(&pc).then_some(found)
+    }
+
+    fn is_empty_entry(&self, offset: u64) -> bool {
+        let offset = (offset as usize).into();
+        let fde = self.section.fde_from_offset(&self.bases, offset, S::cie_from_offset);
+        fde.is_ok_and(|fde| fde.len() == 0)
     }
 
     /// Checks the first and the last address of each row, and every `step`th of those between.
@@ -218,6 +225,13 @@ impl<'a> Reference<'a> {
         self.code.iter().map(|range| range.end - range.start).sum()
     }
 
+    /// Bytes of code that has call frame information.
+    pub fn described(&self) -> u64 {
+        let eh_frame = self.eh_frame.functions.iter().map(|(range, _)| range);
+        let all = eh_frame.chain(self.debug_frame.functions.iter().map(|(range, _)| range));
+        all.map(|range| range.end - range.start).sum()
+    }
+
     /// Checks the borders of all rows, of all gaps, and every `step`th address between them.
     pub fn check(&mut self, table: &Table, step: usize) {
         self.eh_frame.check_rows(table, step, &mut self.findings);
@@ -228,6 +242,25 @@ impl<'a> Reference<'a> {
             }
         }
         self.check_index();
+        self.check_linkage_tables(table);
+    }
+
+    /// Checks each instruction of linkage tables, described by their linker or not.
+    fn check_linkage_tables(&mut self, table: &Table) {
+        for section in self.elf.sections() {
+            let is_table = section.name().is_ok_and(linkage::is_linkage_table);
+            let Some(bytes) = section.data().ok().filter(|bytes| is_table && !bytes.is_empty())
+            else {
+                continue;
+            };
+            match linkage::check(bytes, section.address(), table) {
+                Ok(checked) => self.findings.addresses += checked,
+                Err(Wrong::Unknown) => {
+                    self.findings.count("linkage table with unknown instructions", 1);
+                }
+                Err(Wrong::Different(difference)) => self.findings.differences.push(difference),
+            }
+        }
     }
 
     /// Checks addresses of code by gimli's way to look up addresses.
@@ -280,11 +313,11 @@ impl<'a> Reference<'a> {
             let place = known.as_slice().binary_search_by_key(&start, |(range, _)| range.start);
             let in_code = self.code.iter().any(|range| range.contains(&start));
             let offset = fde.wrapping_sub(self.eh_frame.bases.eh_frame.section.unwrap_or(0));
+            let is_empty = || self.eh_frame.is_empty_entry(offset);
             match place {
                 Ok(place) if self.eh_frame.functions[place].1.offset() as u64 == offset => {}
-                Ok(_) => {
-                    self.findings.count("function with two entries, the other in the index", 1)
-                }
+                Ok(_) if is_empty() => self.findings.count("entry for no code in the index", 1),
+                Ok(_) => self.findings.differences.push(format!("{start:#x}: another entry")),
                 Err(_) if !in_code => self.findings.count("function outside of code in index", 1),
                 Err(_) => self.findings.differences.push(format!("{start:#x}: only in the index")),
             }
@@ -368,8 +401,9 @@ fn addresses(range: Range<u64>, step: usize) -> impl Iterator<Item = u64> {
     range.step_by(step).chain([last])
 }
 
-/// Checks each address (`step` 1), or the borders of rows and every `step`th address.
-fn check_file(name: &str, bytes: &[u8], step: usize) {
+/// Checks each address (`step` 1), or the borders of rows and every `step`th address. Returns
+/// what was counted.
+pub fn check_file(name: &str, bytes: &[u8], step: usize) -> BTreeMap<&'static str, u64> {
     let compiled = compile(bytes).unwrap();
     let table = Table::new(&compiled.bytes).unwrap();
     assert!(table.validate());
@@ -380,6 +414,7 @@ fn check_file(name: &str, bytes: &[u8], step: usize) {
     assert!(differences.is_empty(), "{name}: {differences:#?}");
     assert!(compiled.stats.unsupported * 500 <= compiled.stats.rows, "{name}: {counts:?}");
     assert_eq!(compiled.stats.malformed, 0);
+    counts
 }
 
 #[test]

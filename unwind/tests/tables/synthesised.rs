@@ -38,6 +38,15 @@ fn a_lazy_linkage_table_pushes_in_its_head_and_in_each_entry() {
 }
 
 #[test]
+fn the_linkage_table_of_mold_pushes_twice_in_its_head_alone() {
+    let pushes = [0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x53, 0xff, 0x35, 1, 2, 3, 4];
+    let head = [&pushes[..], &[0xff, 0x25, 1, 2, 3, 4], &[0xcc; 14]].concat();
+    let entry = [0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0xbb, 0, 0, 0, 0, 0xff, 0x25, 1, 2, 3, 4];
+    let expected = [&[8; 6][..], &[16; 6], &[24; 20], &[8; 32]].concat();
+    assert_eq!(offsets(&rules_of(".plt", &[&*head, &entry, &entry].concat())), expected);
+}
+
+#[test]
 fn other_linkage_tables_push_nothing() {
     assert_eq!(offsets(&rules_of(".plt.got", &EAGER)), [8; 8]);
     assert_eq!(offsets(&rules_of(".plt.sec", &[EAGER, EAGER].concat())), [8; 16]);
