@@ -5,10 +5,12 @@ use sigspy_unwind::{Kind, Rule, Table};
 /// Linkers align entries to that.
 const ENTRY: usize = 16;
 
-pub enum Wrong {
-    /// An instruction that this file does not know.
-    Unknown,
-    Different(String),
+/// What is in a table.
+#[derive(Default)]
+pub struct Checked {
+    pub instructions: u64,
+    /// Where rules say something else than the instructions do.
+    pub differences: Vec<(u64, Rule)>,
 }
 
 pub fn is_linkage_table(name: &str) -> bool {
@@ -46,18 +48,18 @@ fn decode(code: &[u8]) -> Option<(Instruction, usize)> {
     })
 }
 
-/// Returns the number of instructions. A head that begins with a push is behind the push of an
+/// `None`: there is an instruction that this file does not know. A head that begins with a push is behind the push of an
 /// entry; that of mold, which begins otherwise, is two entries long.
-pub fn check(code: &[u8], address: u64, table: &Table) -> Result<u64, Wrong> {
+pub fn check(code: &[u8], address: u64, table: &Table) -> Option<Checked> {
     const RSP: u8 = 7;
     const HEAD_OF_MOLD: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x53];
-    let (mut offset, mut pushed, mut checked) = (0, 8, 0);
+    let (mut offset, mut pushed, mut checked) = (0, 8, Checked::default());
     while offset < code.len() {
         if offset % ENTRY == 0 && !(offset == ENTRY && code.starts_with(HEAD_OF_MOLD)) {
             let is_head = offset == 0 && code.starts_with(&[0xff, 0x35]);
             pushed = if is_head { 16 } else { 8 };
         }
-        let (instruction, size) = decode(&code[offset..]).ok_or(Wrong::Unknown)?;
+        let (instruction, size) = decode(&code[offset..])?;
         let pc = address + offset as u64;
         let rule = table.lookup(pc).unwrap();
         let more = if rule.kind == Kind::Plt && pc % 16 >= rule.second as u64 { 8 } else { 0 };
@@ -65,11 +67,11 @@ pub fn check(code: &[u8], address: u64, table: &Table) -> Result<u64, Wrong> {
             Rule { kind: rule.kind, second: rule.second, ..Rule::cfa(RSP, pushed - more) };
         let is_padding = matches!(instruction, Instruction::Padding);
         if rule != expected && !is_padding {
-            return Err(Wrong::Different(format!("{pc:#x}: {rule:?}, but {pushed} are pushed")));
+            checked.differences.push((pc, rule));
         }
-        checked += u64::from(!is_padding);
+        checked.instructions += u64::from(!is_padding);
         pushed += if matches!(instruction, Instruction::Push) { 8 } else { 0 };
         offset += size;
     }
-    Ok(checked)
+    Some(checked)
 }

@@ -14,7 +14,7 @@ use object::{Object, ObjectSection, ObjectSegment};
 use sigspy_unwind::{Kind, Rule, Table, compile};
 
 use crate::files;
-use crate::linkage::{self, Wrong};
+use crate::linkage;
 use crate::rows::{self, Exactness};
 
 pub type Reader<'a> = EndianSlice<'a, LittleEndian>;
@@ -253,12 +253,19 @@ impl<'a> Reference<'a> {
             else {
                 continue;
             };
-            match linkage::check(bytes, section.address(), table) {
-                Ok(checked) => self.findings.addresses += checked,
-                Err(Wrong::Unknown) => {
-                    self.findings.count("linkage table with unknown instructions", 1);
+            let Some(checked) = linkage::check(bytes, section.address(), table) else {
+                self.findings.count("linkage table with unknown instructions", 1);
+                continue;
+            };
+            self.findings.addresses += checked.instructions;
+            for (pc, rule) in checked.differences {
+                if self.eh_frame.at(pc).is_some() {
+                    // an entry for thread-local storage, or for `bnd jmp`
+                    self.findings.count("linkage table that its linker describes wrongly", 1);
+                } else {
+                    let difference = format!("{pc:#x}: {rule:?} is not what has been pushed");
+                    self.findings.differences.push(difference);
                 }
-                Err(Wrong::Different(difference)) => self.findings.differences.push(difference),
             }
         }
     }
