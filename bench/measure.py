@@ -20,6 +20,11 @@ from runs import Run, spread, table
 
 RATES = (97, 997, 4000)
 STARTS = 20
+UNWINDERS = {
+    "sigspy": "sigspy's tables",
+    "framehop": "framehop",
+    "libgcc": "libgcc, `_Unwind_Backtrace`",
+}
 
 
 class Workload:
@@ -165,6 +170,18 @@ def table_times(compile):
         )
 
 
+def frame_times(frames, rounds):
+    """Rows: ns for a frame of stacks of some depths, as bench/run's helper walks them."""
+    times = {}
+    for line in Run([frames, str(rounds)]).output.splitlines():
+        name, depth, _, warm, cold = line.split()
+        times.setdefault((int(depth), name), []).append((float(warm), float(cold)))
+    for depth, name in sorted(times, key=lambda key: (key[0], list(UNWINDERS).index(key[1]))):
+        warm, cold = zip(*times[depth, name])
+        form = "{:.0f} ns"
+        yield str(depth), UNWINDERS[name], spread(warm, form), spread(cold, form)
+
+
 def big_source():
     """A Rust crate that takes the compiler some seconds."""
     parts = ["use std::collections::BTreeMap;\n"]
@@ -228,6 +245,11 @@ def print_tables(arguments, folder, found):
     table("Unwind tables", head, table_times(arguments.compile))
 
 
+def print_frames(arguments, folder, found):
+    head = ["frames", "unwinder", "a frame", "a frame, nothing in the caches"]
+    table("Cost of a frame", head, frame_times(arguments.frames, arguments.rounds))
+
+
 def print_flamegraph(arguments, folder, found):
     head = ["samples", "recording", "to a flame graph", "peak memory"]
     rows = flame_graph_costs(arguments.sigspy, folder)
@@ -246,6 +268,7 @@ PARTS = {
     "processes": print_processes,
     "handler": print_handler,
     "tables": print_tables,
+    "frames": print_frames,
     "flamegraph": print_flamegraph,
 }
 
@@ -255,6 +278,7 @@ def main():
     parser.add_argument("--sigspy", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--compile", required=True)
+    parser.add_argument("--frames", required=True)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     arguments = parser.parse_args()
