@@ -174,7 +174,9 @@ macro_rules! square {
     };
 }
 
-static LEVELS: [[[fn(usize, &mut dyn FnMut()); 8]; 8]; 8] = eight!(square, 0);
+type Level = fn(usize, &mut dyn FnMut());
+
+static LEVELS: [[[Level; 8]; 8]; 8] = eight!(square, 0);
 
 /// Of the function that this is inlined into.
 #[inline(always)]

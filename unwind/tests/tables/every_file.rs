@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use sigspy_unwind::{CompileError, Stats, Table, compile};
 
 use crate::files;
-use crate::reference::{Findings, Reference};
+use crate::reference::Reference;
+use crate::section::Findings;
 
 /// The machine has other things to do.
 const THREADS: usize = 2;

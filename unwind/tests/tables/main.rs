@@ -12,6 +12,7 @@ mod made_up;
 mod process;
 mod reference;
 mod rows;
+mod section;
 mod startup;
 mod storm;
 mod synthesised;

@@ -6,7 +6,7 @@ use gimli::{
 };
 use sigspy_unwind::{Kind, ReturnAddress, Rule, Saved};
 
-use crate::reference::{Fde, Reader};
+use crate::section::{Fde, Reader};
 
 /// How much of a row its rule says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
