@@ -130,9 +130,17 @@ impl<'a> Reference<'a> {
         let rule = table.lookup(pc).unwrap();
         if rule.kind == Kind::Signal && self.is_restorer(pc) {
             self.findings.count("address of a restorer known by its bytes", 1);
+        } else if rule.kind == Kind::End && self.is_loader_start(pc) {
+            self.findings.count("address of a loader's first function known by its bytes", 1);
         } else {
             self.findings.expect(pc, rule, Rule::GAP);
         }
+    }
+
+    fn is_loader_start(&self, pc: u64) -> bool {
+        const LONGEST: u64 = 128;
+        let start = self.elf.entry();
+        (start..start + LONGEST).contains(&pc)
     }
 
     /// Whether the bytes around are those of a restorer.

@@ -124,7 +124,13 @@ where
             (RegisterRule::SameValue, _) => saved == Saved::Kept,
             (RegisterRule::Undefined, _) => saved == Saved::Lost,
             (_, Saved::Lost) => return Ok(Exactness::Less(why_lost(&rule))),
-            (_, Saved::Kept) => false,
+            (rule, Saved::Kept) => {
+                let beside_itself = self.place(rule, cfa) == Some(value_of(X86_64::RBP, self.pc));
+                if register == X86_64::RBP && beside_itself {
+                    return Ok(Exactness::Less("rbp in its register again, and not beside it"));
+                }
+                false
+            }
             (rule, Saved::At(words)) => self.place(rule, cfa) == Some(beside(cfa, words)),
             (rule, Saved::BesideRbp(words)) => {
                 self.place(rule, cfa) == Some(beside(value_of(X86_64::RBP, self.pc), words))
