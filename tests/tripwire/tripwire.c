@@ -61,14 +61,16 @@ __attribute__((used, visibility("hidden"))) void *tripwire_check(struct wire *wi
     return wire->real;
 }
 
+#define PUSH(register) "push %" #register "\n.cfi_adjust_cfa_offset 8\n"
+#define POP(register) "pop %" #register "\n.cfi_adjust_cfa_offset -8\n"
 #define WIRE_TO(function, version, real)                                                     \
     __attribute__((used, visibility("hidden"))) struct wire wire_##function = {#function, version, \
                                                                                real};        \
     __asm__(".text\n.globl " #function "\n.type " #function ", @function\n" #function ":\n"  \
-            "push %rdi\npush %rsi\npush %rdx\npush %rcx\npush %r8\npush %r9\npush %rax\n"    \
-            "lea wire_" #function "(%rip), %rdi\ncall tripwire_check\nmov %rax, %r11\n"      \
-            "pop %rax\npop %r9\npop %r8\npop %rcx\npop %rdx\npop %rsi\npop %rdi\njmp *%r11\n" \
-            ".size " #function ", . - " #function "\n");
+            ".cfi_startproc\n" PUSH(rdi) PUSH(rsi) PUSH(rdx) PUSH(rcx) PUSH(r8) PUSH(r9)     \
+            PUSH(rax) "lea wire_" #function "(%rip), %rdi\ncall tripwire_check\n"            \
+            "mov %rax, %r11\n" POP(rax) POP(r9) POP(r8) POP(rcx) POP(rdx) POP(rsi) POP(rdi)  \
+            "jmp *%r11\n.cfi_endproc\n.size " #function ", . - " #function "\n");
 #define WIRE(function) WIRE_TO(function, "GLIBC_2.2.5", NULL)
 
 // The loader calls these before dlvsym works, and dlvsym may call them.
