@@ -13,6 +13,11 @@ pub enum Error {
     Create(PathBuf, io::Error),
     /// There is no recording by the default name.
     NoRecording,
+    /// More of the time has no whole stack than was allowed, both in percent.
+    Loss {
+        loss: f64,
+        most: f64,
+    },
     /// The text says why.
     NoSamples(String),
     /// There is no folder for the agent.
@@ -32,6 +37,7 @@ impl Error {
             Self::Collector(
                 Collector::NotExecutable(_) | Collector::NotAProgram(_) | Collector::Spawn(..),
             ) => 126,
+            Self::Loss { .. } => 1,
             _ => 125,
         }
     }
@@ -52,6 +58,11 @@ impl fmt::Display for Error {
             Self::NoRecording => f.write_str(
                 "there is no recording here; make one with `sigspy record -- PROGRAM`, \
                  or name one",
+            ),
+            Self::Loss { loss, most } => write!(
+                f,
+                "{loss:.2} % of the time has no whole stack, more than --fail-on-loss {most}; \
+                 `sigspy report --quality` says why"
             ),
             Self::NoSamples(why) => f.write_str(why),
             Self::NoCache => f.write_str(

@@ -44,16 +44,23 @@ pub fn flamegraph(arguments: Flamegraph) -> Result<u8, Error> {
 /// Runs `sigspy report`.
 pub fn text(arguments: Report) -> Result<u8, Error> {
     let profile = sigspy_collector::read(&path_of(arguments.input)?)?;
-    let symbols = symbolize(&profile);
     let options = TextOptions {
         limit: arguments.limit,
         least_share: arguments.percent_limit / 100.0,
         ..TextOptions::default()
     };
     let mut sink = Sink::create(Path::new(STDOUT), false)?;
-    report::text(&profile, &symbols, &options, &mut sink)?;
+    if arguments.quality {
+        report::quality_text(&profile, &options, &mut sink)?;
+    } else {
+        report::text(&profile, &symbolize(&profile), &options, &mut sink)?;
+    }
     sink.finish("")?;
-    Ok(0)
+    let loss = report::quality(&profile).loss() * 100.0;
+    match arguments.fail_on_loss {
+        Some(most) if loss > most => Err(Error::Loss { loss, most }),
+        _ => Ok(0),
+    }
 }
 
 /// Runs `sigspy export`.

@@ -27,4 +27,4 @@ pub use error::Error;
 pub use flamegraph::{FlameOptions, flamegraph};
 pub use folded::{FoldedOptions, Unit, folded};
 pub use quality::{Quality, quality};
-pub use text::{TextOptions, text};
+pub use text::{TextOptions, quality_text, text};

@@ -34,6 +34,12 @@ pub const INCOMPLETE: [&str; 5] = [
     "[incomplete: modules changed]",
 ];
 
+/// Why a stack is not whole: what its first frame says.
+pub fn reason(stop: Stop) -> &'static str {
+    let reason = incomplete(stop).and_then(|frame| frame.strip_prefix("[incomplete: "));
+    reason.and_then(|rest| rest.strip_suffix(']')).unwrap_or_default()
+}
+
 /// What stands before the frames of a stack.
 #[derive(Clone, Copy)]
 pub struct Roots {

@@ -86,6 +86,12 @@ impl Quality {
         if self.recorded_ns == 0 { 1.0 } else { self.whole_ns as f64 / self.recorded_ns as f64 }
     }
 
+    /// The part of the total for which there is no whole stack: lost, blocked or unsampled time, and
+    /// stacks that are cut; 0 of nothing.
+    pub fn loss(&self) -> f64 {
+        self.share(self.total_ns.saturating_sub(self.whole_ns))
+    }
+
     /// What the clock can tell and what it cannot, in one sentence.
     pub fn clock_note(&self) -> &'static str {
         match self.clock {

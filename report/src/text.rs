@@ -3,6 +3,7 @@
 mod call_tree;
 mod functions;
 mod processes;
+mod stacks;
 mod table;
 mod threads;
 
@@ -41,15 +42,7 @@ pub fn text(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let mut out = BufWriter::new(out);
-    let quality = quality(profile);
-    writeln!(out, "{quality}")?;
-    for warning in quality.warnings() {
-        writeln!(out, "note: {warning}")?;
-    }
-    writeln!(out, "{}", quality.clock_note())?;
-    if quality.samples == 0 {
-        writeln!(out, "\nNo sample has a stack, so there is nothing to show.")?;
-    } else {
+    if write_quality(profile, &mut out)? {
         let paths = Paths::new(profile, symbols, Roots::NONE);
         functions::write(profile, &paths, options, &mut out)?;
         let paths = Paths::new(profile, symbols, Roots::of(profile, false));
@@ -58,6 +51,34 @@ pub fn text(
     }
     processes::write(profile, options, &mut out)?;
     Ok(out.flush()?)
+}
+
+/// Writes the quality of a profile: in one line, its warnings, which modules have whole stacks, and
+/// where and why the others end. Plain text in UTF-8. Fails when the writer does.
+pub fn quality_text(
+    profile: &Profile,
+    options: &TextOptions,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let mut out = BufWriter::new(out);
+    if write_quality(profile, &mut out)? {
+        stacks::write(profile, options, &mut out)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// What each report begins with. Returns whether there is more to show.
+fn write_quality(profile: &Profile, out: &mut dyn Write) -> Result<bool, Error> {
+    let quality = quality(profile);
+    writeln!(out, "{quality}")?;
+    for warning in quality.warnings() {
+        writeln!(out, "note: {warning}")?;
+    }
+    writeln!(out, "{}", quality.clock_note())?;
+    if quality.samples == 0 {
+        writeln!(out, "\nNo sample has a stack, so there is nothing to show.")?;
+    }
+    Ok(quality.samples > 0)
 }
 
 #[cfg(test)]
@@ -189,6 +210,29 @@ mod tests {
         let text = written(&hundred(), &options);
         assert_eq!(section(&text, "Functions by CPU time of")[2..], ["... and 2 more"]);
         assert!(text.contains("s…t") && !text.contains("start"));
+    }
+
+    #[test]
+    fn stacks_are_judged_by_module_and_reason() {
+        let mut builder = hundred();
+        builder.stopped(Stop::NoTable, &["odd"], 3_000_000_000);
+        builder.stopped(Stop::Stale, &["gone", "odd"], 1_000_000_000);
+        let mut out = Vec::new();
+        quality_text(&builder.profile, &TextOptions::default(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let running = ["whole  CPU s  module that was running", "20.0 %  5.000  [anon]"];
+        assert_eq!(
+            section(&text, "Whole stacks").iter().map(|l| l.trim()).collect::<Vec<_>>(),
+            running
+        );
+        let ends = [
+            " share  CPU s  where the stack ends, and why",
+            "60.0 %  3.000  [anon]: no unwind table",
+            "20.0 %  1.000  [anon]: modules changed",
+        ];
+        assert_eq!(section(&text, "Stacks that are not whole"), ends);
+        assert!(text.contains("\nno unwind table: compile that module"), "{text}");
+        assert!(text.ends_with("RTLD_NODELETE)\n"), "{text}");
     }
 
     #[test]

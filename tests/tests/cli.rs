@@ -237,6 +237,21 @@ fn the_report_begins_with_its_quality() {
 }
 
 #[test]
+fn the_quality_names_modules_and_may_decide_on_the_exit_status() {
+    let recorded = record_at(997, [program("split.c").as_ref(), "2".as_ref()]).expect(0);
+    let report = |options: &[&str]| {
+        let mut command = Command::new(sigspy());
+        run(command.arg("report").args(options).arg(&recorded.path))
+    };
+    let quality = report(&["--quality", "--fail-on-loss", "5"]).expect(0).text();
+    let whole = quality.lines().find(|line| line.ends_with("  split"));
+    assert!(whole.is_some_and(|line| line.trim().starts_with("100.0 %")), "{quality}");
+    assert!(!quality.contains("not whole\n"), "{quality}");
+    let failed = report(&["--fail-on-loss=-1"]).expect(1);
+    assert!(failed.stderr.contains("has no whole stack"), "{failed}");
+}
+
+#[test]
 fn ticks_and_microseconds_tell_the_same() {
     let recorded = record_at(97, [program("split.c").as_ref(), "3".as_ref()]).expect(0);
     let mut command = Command::new(sigspy());
