@@ -83,6 +83,10 @@ pub struct Sampling {
     /// Do not sample until SIGUSR1, or the signal of --toggle-signal, says so
     #[arg(long)]
     pub start_paused: bool,
+    /// Frames of a stack at most, from the innermost out
+    #[arg(long, value_name = "FRAMES", default_value_t = 1024,
+        value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub max_depth: u32,
     /// The signal that ticks arrive as [default: PROF; WINCH with --clock perf]
     #[arg(long, value_name = "SIGNAL", value_parser = tick_signal)]
     pub signal: Option<i32>,

@@ -145,6 +145,7 @@ pub fn plan(sampling: &Sampling, command: Vec<OsString>, timed: bool) -> Plan<'s
         },
         tick_signal: sampling.signal,
         toggle_signal: sampling.toggle_signal,
+        max_depth: sampling.max_depth,
     };
     Plan {
         argv: command,

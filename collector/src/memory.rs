@@ -77,6 +77,8 @@ pub struct Settings {
     pub tick_signal: Option<i32>,
     /// The signal by which programs can be told to pause the recording and to go on.
     pub toggle_signal: Option<i32>,
+    /// Frames of a stack at most.
+    pub max_depth: u32,
 }
 
 impl Settings {
@@ -150,6 +152,7 @@ impl TargetMemory {
         control.follow_forks.store((settings.follow != Follow::Nothing).into(), Relaxed);
         control.restore_environment.store((settings.follow == Follow::All).into(), Relaxed);
         control.tick_signal.store(settings.tick_signal() as u32, Relaxed);
+        control.most_frames.store(settings.max_depth, Relaxed);
         control.toggle_signal.store(settings.toggle_signal.unwrap_or(0) as u32, Relaxed);
         // One that is too long is not restored, rather than cut.
         if plan.environment.len() < ENVIRONMENT_WORDS * 8 {

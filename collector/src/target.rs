@@ -305,8 +305,9 @@ impl Target {
         }
         let mut pcs = record.frames.to_vec();
         if let Some(unfinished) = &record.unfinished {
+            let most = self.memory.parts().control.most_frames.load(Relaxed) as usize;
             let (more, stop) =
-                resume::resume(unfinished, pcs.len(), moment, &member.code.space, modules);
+                resume::resume(unfinished, pcs.len(), most, moment, &member.code.space, modules);
             if stop == Walk::Unknown && may_wait {
                 member.code.want();
                 return false;

@@ -194,7 +194,7 @@ impl Tick {
         let mut modules =
             MappedModules::new(&self.of_process.module_map, agent.arena, header.unloads);
         let writer = &mut self.writer;
-        let mut room = MAX_FRAMES;
+        let mut room = MAX_FRAMES.min(agent.shared.control.most_frames.load(Relaxed) as usize);
         let mut frame = Frame::interrupted(&registers);
         let stop = sigspy_unwind::walk(&mut frame, &mut modules, &mut memory, &mut |pc| {
             if room == 0 {

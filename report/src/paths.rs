@@ -30,7 +30,7 @@ pub const INCOMPLETE: [&str; 5] = [
     "[incomplete: no unwind table]",
     "[incomplete: unwind rule]",
     "[incomplete: outside of the stack]",
-    "[incomplete: deeper than 1024 frames]",
+    "[incomplete: deeper than --max-depth]",
     "[incomplete: modules changed]",
 ];
 

@@ -1,7 +1,7 @@
 //! Stacks are whole: from the interrupted instruction to the start of the program or thread.
 
 use sigspy_tests::statistics::{Part, implausible_shares};
-use sigspy_tests::{Folded, Recorded, program, program_with, record_at};
+use sigspy_tests::{Folded, Recorded, program, program_with, record_at, record_with};
 
 const RATE: u32 = 997;
 
@@ -103,6 +103,19 @@ fn callbacks_of_qsort_are_seen_in_the_c_library() {
         caller.is_some_and(|caller| caller != "descend_in_qsort")
     });
     assert!(below_qsort > 0, "qsort calls no callback:\n{}", folded.heaviest(5));
+}
+
+#[test]
+fn of_stacks_that_are_too_deep_the_innermost_frames_are_kept() {
+    let options = ["-F", "997", "--max-depth", "2"];
+    let command = [program("split.c").path, "1".into()];
+    let recorded = record_with(&options, command).expect(0);
+    let folded = recorded.folded();
+    let is_cut = |frames: &[String]| {
+        frames.len() == 3 && frames[0] == "[incomplete: deeper than --max-depth]"
+    };
+    let cut = folded.only(|frames| is_cut(frames) && frames[2].starts_with("burn_"));
+    assert!(cut.total() as f64 > 0.9 * folded.total() as f64, "{}", folded.heaviest(9));
 }
 
 #[test]

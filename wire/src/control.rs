@@ -78,6 +78,8 @@ pub struct Control {
     pub restore_environment: AtomicU32,
     /// The number of the signal that ticks arrive as.
     pub tick_signal: AtomicU32,
+    /// Frames of a stack at most, no more than [`crate::record::MAX_FRAMES`].
+    pub most_frames: AtomicU32,
     /// The number of the signal with which the program can be told to pause and to go on; 0:
     /// there is none.
     pub toggle_signal: AtomicU32,

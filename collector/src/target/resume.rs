@@ -12,6 +12,7 @@ use crate::modules::{Modules, Table};
 pub fn resume(
     unfinished: &Unfinished<'_>,
     known_frames: usize,
+    most_frames: usize,
     moment: Moment,
     space: &AddressSpace,
     modules: &Modules,
@@ -20,7 +21,7 @@ pub fn resume(
     let mut stack = CopiedStack { start: frame.stack_pointer(), words: unfinished.stack };
     let mut known = At { moment, space, modules };
     let mut frames = Vec::new();
-    let room = MAX_FRAMES.saturating_sub(known_frames);
+    let room = most_frames.min(MAX_FRAMES).saturating_sub(known_frames);
     let mut is_first = true;
     let stop = walk(&mut frame, &mut known, &mut stack, &mut |pc| {
         if !std::mem::take(&mut is_first) {
