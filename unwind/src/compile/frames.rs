@@ -127,9 +127,14 @@ where
     }
 }
 
-/// Corrects a row where the caller's frame pointer is not beside the register, but in it.
+/// Corrects a row where the caller's frame pointer is not beside the register, but in it: its slot
+/// is part of the frame, which is gone for good where the CFA is just above the return address.
 fn push_popped(row: Range<u64>, rule: Rule, elf: &Elf, builder: &mut Builder) {
-    const AROUND: u64 = 5;
+    if (rule.kind, rule.register, rule.offset) == (Kind::Register, arch::RSP, 8) {
+        builder.push(row.start, Rule { rbp: Saved::Kept, ..rule });
+        return;
+    }
+    const AROUND: u64 = 4;
     let around = row.start.saturating_sub(AROUND)..row.end.saturating_add(AROUND);
     for popped in arch::code::with_popped_frame_pointer(elf.mapped_in(&around)) {
         let start = row.start.max(around.start + popped.start as u64);

@@ -33,13 +33,13 @@ pub fn loader_start(code: &[u8]) -> Option<usize> {
 }
 
 /// Where functions that have realigned their stacks have the frame pointer of their callers back
-/// already: at the last two instructions of `pop rbp; lea rsp, [r10 - 8]; ret`. GCC describes them
-/// by the slot beside the register that has just been popped.
+/// already: at the second instruction of `pop rbp; lea rsp, [r10 - 8]`, or of `leave` and the same.
+/// GCC describes it by the slot beside the register that has just been popped.
 pub fn with_popped_frame_pointer(code: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    const EPILOGUE: &[u8] = &[0x5d, 0x49, 0x8d, 0x62, 0xf8, 0xc3];
-    let places = code.windows(EPILOGUE.len()).enumerate();
-    let found = places.filter(|(_, bytes)| *bytes == EPILOGUE);
-    found.map(|(place, _)| place + 1..place + EPILOGUE.len())
+    const LENGTH: usize = 5;
+    let is_end = |bytes: &[u8]| matches!(bytes, [0x5d | 0xc9, 0x49, 0x8d, 0x62, 0xf8]);
+    let found = code.windows(LENGTH).enumerate().filter(move |(_, bytes)| is_end(bytes));
+    found.map(|(place, _)| place + 1..place + LENGTH)
 }
 
 /// `_init` and `_fini`: linked together from a first and a last part that make and undo one

@@ -75,7 +75,9 @@ fn three_expressions_are_known_for_the_cfa() {
 #[test]
 fn registers_are_kept_saved_or_lost() {
     let beside = |offset| rule_after(&[cfa::EXPRESSION, 6, 2, 0x76, offset]).rbp;
-    assert_eq!(beside(0), Saved::BesideRbp(0));
+    let in_frame = [cfa::DEF_CFA_RSP_16, &[cfa::EXPRESSION, 6, 2, 0x76, 0]].concat();
+    assert_eq!(rule_after(&in_frame).rbp, Saved::BesideRbp(0));
+    assert_eq!(beside(0), Saved::Kept); // there is no frame any more
     assert_eq!(beside(0x70), Saved::BesideRbp(-2));
     assert_eq!(beside(0x71), Saved::Lost); // no whole word
     assert_eq!(rule_after(&[cfa::EXPRESSION, 6, 2, 0x77, 0]).rbp, Saved::Lost);
@@ -84,6 +86,22 @@ fn registers_are_kept_saved_or_lost() {
     assert_eq!(rule_after(&[0x86, 0x80, 0x80, 4]).rbp, Saved::Lost); // 512 KiB away
     assert_eq!(rule_after(&[cfa::REGISTER, 3, 12]).rbx, Saved::Lost);
     assert_eq!(rule_after(&[0x8c, 2]), ON_ENTRY); // r12
+}
+
+#[test]
+fn a_frame_pointer_that_was_popped_is_in_its_register() {
+    for pop in [0x5d, 0xc9] {
+        let mut code = vec![0x90; 32];
+        code[8..13].copy_from_slice(&[pop, 0x49, 0x8d, 0x62, 0xf8]); // and lea rsp, [r10 - 8]
+        let by_r10 = [cfa::DEF_CFA, 10, 0, cfa::EXPRESSION, 6, 2, 0x76, 0];
+        let frames = Frames::eh_frame().common("", USUAL).function(0x1_8000, 32, &by_r10);
+        let elf = Elf::new().section(".more", 0x1_8000, code).eh_frame(frames).build();
+        let compiled = compile(&elf).unwrap();
+        let rbp = |offset| rule_at(&compiled, 0x1_8000 + offset).rbp;
+        let kept: Vec<u64> = (0..32).filter(|&offset| rbp(offset) == Saved::Kept).collect();
+        assert_eq!(kept, [9, 10, 11, 12]);
+        assert_eq!(rbp(13), Saved::BesideRbp(0));
+    }
 }
 
 #[test]

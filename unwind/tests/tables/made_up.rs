@@ -3,6 +3,7 @@
 /// Instructions of call frame information.
 pub mod cfa {
     pub const ADVANCE_4: u8 = 0x44;
+    pub const DEF_CFA: u8 = 0x0c;
     pub const DEF_CFA_RSP_16: &[u8] = &[0x0c, 7, 16];
     pub const DEF_CFA_OFFSET: u8 = 0x0e;
     pub const EXPRESSION: u8 = 0x10;
