@@ -58,7 +58,7 @@ pub fn text(arguments: Report) -> Result<u8, Error> {
     sink.finish("")?;
     let loss = report::quality(&profile).loss() * 100.0;
     match arguments.fail_on_loss {
-        Some(most) if loss > most => Err(Error::Loss { loss, most }),
+        Some(most) if loss > most || most.is_nan() => Err(Error::Loss { loss, most }),
         _ => Ok(0),
     }
 }

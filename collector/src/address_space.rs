@@ -73,9 +73,11 @@ impl AddressSpace {
         if self.versions.last().is_some_and(is_known) {
             return false;
         }
-        if self.versions.is_empty() {
+        if self.first.is_empty() {
             self.first = regions.iter().filter(|region| region.module.is_some()).copied().collect();
         }
+        // A constructor may have loaded one of them: then it can go.
+        self.first.retain(|one| find(&regions, one.start) == Some(*one));
         if self.versions.len() == MOST_VERSIONS {
             self.versions.remove(0);
         }
@@ -88,8 +90,14 @@ impl AddressSpace {
         self.versions.last().map(|version| version.unloads)
     }
 
-    /// What held `address` at a moment. While a library goes, that is what did so before or does so
-    /// afterwards, if there are not both.
+    /// For a child of fork: without what was read later.
+    pub fn until(mut self, time_ns: u64) -> Self {
+        self.versions.retain(|version| version.from_ns <= time_ns);
+        self
+    }
+
+    /// What held `address` at a moment. While a library goes, that is what does so before and
+    /// afterwards.
     pub fn find(&self, address: u64, moment: Moment) -> Found {
         if let Some(region) = find(&self.first, address) {
             return Found::At(region);
@@ -98,18 +106,12 @@ impl AddressSpace {
         if begun.wrapping_sub(ended) > MOST_UNDER_WAY {
             return Found::Uncertain;
         }
-        let mut found = Found::Nowhere;
-        for unloads in ended..=begun {
-            found = match (found, self.find_after(unloads, address, moment.time_ns)) {
-                (Found::Nowhere, other) => other,
-                (Found::At(one), Found::At(other)) if one.module != other.module => {
-                    Found::Uncertain
-                }
-                (Found::Uncertain, _) | (_, Found::Uncertain) => Found::Uncertain,
-                (one, _) => one,
-            };
-        }
-        found
+        let before = self.find_after(ended, address, moment.time_ns);
+        let is_same = |unloads| match (before, self.find_after(unloads, address, moment.time_ns)) {
+            (Found::At(one), Found::At(other)) => one.module == other.module,
+            (one, other) => one == other,
+        };
+        if (ended..=begun).skip(1).all(is_same) { before } else { Found::Uncertain }
     }
 
     /// Whether all addresses are certain at a moment.
@@ -212,11 +214,15 @@ mod tests {
     }
 
     #[test]
-    fn while_a_library_goes_only_what_was_or_is_alone_in_its_place_is_certain() {
+    fn while_a_library_goes_only_what_was_and_is_in_its_place_is_certain() {
         let space = space();
         let going = moment(180, 0, 1);
         let modules = [5, 33, 64, 96].map(|address| module_at(&space, address, going));
-        assert_eq!(modules, [Some(1), None, Some(4), Some(7)]);
+        assert_eq!(modules, [Some(1), None, None, None]);
+        let mut space = space;
+        space.update(300, 2, vec![region(0, 1), region(32, 3)]);
+        assert_eq!(module_at(&space, 33, moment(250, 1, 2)), Some(3));
+        assert_eq!(module_at(&space, 64, moment(250, 1, 2)), None);
         assert!(!space.is_certain(going));
     }
 
@@ -228,6 +234,15 @@ mod tests {
             assert_eq!(module_at(&space, 64, unseen), None);
             assert!(!space.is_certain(unseen));
         }
+    }
+
+    #[test]
+    fn what_a_constructor_has_loaded_can_go() {
+        let mut space = space();
+        space.update(300, 2, vec![region(0, 9)]);
+        assert_eq!(module_at(&space, 5, moment(310, 2, 2)), Some(9));
+        assert_eq!(module_at(&space, 5, moment(310, 1, 1)), Some(1));
+        assert_eq!(module_at(&space, 5, moment(310, 3, 3)), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use sigspy_model::{Limits, StackKind, Stop};
 use sigspy_unwind::Stop as Walk;
 use sigspy_wire::control::{agent, state};
+use sigspy_wire::process::Unloads;
 use sigspy_wire::record::{self, Header, Record, flags};
 
 use crate::address_space::Moment;
@@ -291,6 +292,9 @@ impl Target {
             return true;
         }
         let Header { time_ns, tid, weight_ns, blocked_ns, sp, unloads, .. } = record.header;
+        let parts = self.memory.parts();
+        let entry = parts.processes.get(member.index as usize);
+        let unloads = entry.map_or(unloads, |entry| undone(unloads, entry.unloads()));
         let moment = Moment { time_ns, unloads };
         let is_plausible = member.could_have_used(&record.header, self.memory.lanes().len());
         let (Some(mut kind), true) = (kind_of(record.stop), is_plausible) else {
@@ -300,10 +304,12 @@ impl Target {
         let may_wait = !self.is_closing
             && since.elapsed() < PATIENCE
             && self.unfinished.len() < MOST_UNFINISHED;
-        if may_wait && member.code.may_be_certain_later(moment) {
+        let mut pcs = record.frames.to_vec();
+        let waits =
+            record.unfinished.is_some() || member.code.certain_frames(&pcs, moment) < pcs.len();
+        if may_wait && waits && member.code.may_be_certain_later(moment) {
             return false;
         }
-        let mut pcs = record.frames.to_vec();
         if let Some(unfinished) = &record.unfinished {
             let most = self.memory.parts().control.most_frames.load(Relaxed) as usize;
             let (more, stop) =
@@ -326,8 +332,6 @@ impl Target {
         }
         member.is_active = true;
         let thread = member.threads.number(tid, member.id, journal);
-        let parts = self.memory.parts();
-        let entry = parts.processes.get(member.index as usize);
         let locations: Vec<u32> = pcs
             .iter()
             .map(|&pc| member.code.location(pc, moment, parts.slots, entry, modules, journal))
@@ -448,6 +452,11 @@ impl Target {
             self.finish_member(index, modules, journal);
         }
     }
+}
+
+/// An unload that had begun and has been taken back since, as nothing went, was none.
+fn undone(then: Unloads, now: Unloads) -> Unloads {
+    if now.settled() == Some(then.ended) { now } else { then }
 }
 
 fn kind_of(stop: u8) -> Option<StackKind> {

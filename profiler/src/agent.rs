@@ -55,6 +55,8 @@ pub struct Agent {
     pub weighed_cpu_ns: AtomicU64,
     /// Libraries that the loader had unloaded when somebody last looked.
     pub seen_unloads: AtomicU64,
+    /// As the entry of the process has it: a child of fork is left with what it was at that moment.
+    pub unloads_begun: AtomicU32,
     /// How often sampling has been resumed, when somebody last looked.
     pub seen_resumes: AtomicU64,
     /// One bit for each slot that is or was in use; the handler looks here for dead threads.

@@ -83,7 +83,7 @@ macro_rules! functions {
 functions! {
     CLONE c"clone" behind fork::clone,
     DLCLOSE c"dlclose" behind library::dlclose,
-    DL_ITERATE_PHDR c"dl_iterate_phdr",
+    DL_ITERATE_PHDR c"dl_iterate_phdr" behind library::dlclose,
     DLOPEN c"dlopen" behind crate::arch::dlopen,
     ERRNO_LOCATION c"__errno_location",
     EXECVE c"execve" behind exec::execve,

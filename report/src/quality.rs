@@ -87,9 +87,9 @@ impl Quality {
     }
 
     /// The part of the total for which there is no whole stack: lost, blocked or unsampled time, and
-    /// stacks that are cut; 0 of nothing.
+    /// stacks that are cut; 1 if there is no time at all.
     pub fn loss(&self) -> f64 {
-        self.share(self.total_ns.saturating_sub(self.whole_ns))
+        1.0 - self.share(self.whole_ns)
     }
 
     /// What the clock can tell and what it cannot, in one sentence.

@@ -132,7 +132,10 @@ impl Frame {
             let begins =
                 matches!(find(self.pc, modules), Found::Rule(rule) if rule.kind != Kind::Gap);
             if begins && !arch::may_follow_call(self.pc, memory) {
-                return Err(Stop::End);
+                return match arch::is_restorer(self.pc, memory) {
+                    true => self.leave_handler(memory),
+                    false => Err(Stop::End),
+                };
             }
             return self.leave_by_frame_pointer(modules, memory);
         }

@@ -80,6 +80,12 @@ pub fn may_follow_call(pc: u64, memory: &mut impl Memory) -> bool {
     is_direct || code.windows(2).any(is_indirect)
 }
 
+/// Whether a signal handler returns to this code, whatever is said about it: `mov rax, 15; syscall`.
+/// Async-signal-safe.
+pub fn is_restorer(pc: u64, memory: &mut impl Memory) -> bool {
+    matches!(code_at(pc, memory), Some([0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f]))
+}
+
 /// `call` of a function at a distance of four bytes.
 const CALL: u8 = 0xe8;
 

@@ -40,10 +40,11 @@ const _: () = assert!(size_of::<Process>().is_multiple_of(4096));
 /// While the two numbers are the same and do not change, nothing goes, and each address has
 /// belonged to one module at most. So a list of modules that was read meanwhile, and a sample that
 /// was taken meanwhile, are about the same code, whichever came first. Threads that run code of a
-/// new library in the place of an old one see what was counted before (the loader and the program
-/// have seen to that), so a handler loads without an order. The collector has the maps between two
+/// new library in the place of an old one see what was counted before: the loader and the program
+/// have seen to that. The collector has the maps between two
 /// loads (Acquire), and the agent counts before and behind the unloading (AcqRel): the kernel's
-/// lock of the maps does the rest.
+/// lock of the maps does the rest. (What the C library unloads for itself is seen at the next
+/// `dlopen`, before something else can come to its place that way.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unloads {
     pub begun: u32,
@@ -110,12 +111,14 @@ impl Process {
 }
 
 /// Enters the calling process, a child of `parent`, which has the entry `of_parent`: its code is
-/// where that of its parent was. `None`: there is no room. Async-signal-safe.
+/// where that of its parent was, after so many `unloads`. `None`: there is no room.
+/// Async-signal-safe.
 pub fn enter_child(
     processes: &[Process],
     pid: u32,
     parent: u32,
     of_parent: &Process,
+    unloads: Unloads,
     now_ns: u64,
 ) -> Option<usize> {
     let is_free =
@@ -124,7 +127,7 @@ pub fn enter_child(
     let entry = processes.get(index)?;
     entry.parent.store(parent, Relaxed);
     entry.started_ns.store(now_ns, Relaxed);
-    entry.unloads.store(of_parent.unloads.load(Relaxed), Relaxed);
+    entry.unloads.store(unloads.to_word(), Relaxed);
     entry.module_map.copy_from(&of_parent.module_map);
     entry.pid.store(pid, Release);
     Some(index)
@@ -160,7 +163,7 @@ mod tests {
         first.begin_unload();
         first.end_unload(false);
         first.end_unload(true);
-        let index = enter_child(&processes, 11, 10, first, 5).unwrap();
+        let index = enter_child(&processes, 11, 10, first, first.unloads(), 5).unwrap();
         assert_eq!(processes[index].pid(), Some(11));
         assert_eq!(processes[index].unloads().settled(), Some(1));
         let entries = processes[index].module_map.current().1.entries();
@@ -172,10 +175,11 @@ mod tests {
         let processes = processes();
         let [first, ..] = &processes[..] else { unreachable!() };
         first.set_pid(10);
-        assert_eq!(enter_child(&processes, 11, 10, first, 5), Some(1));
-        assert_eq!(enter_child(&processes, 12, 10, first, 5), Some(2));
-        assert_eq!(enter_child(&processes, 13, 10, first, 5), None);
+        let none = Unloads::default();
+        assert_eq!(enter_child(&processes, 11, 10, first, none, 5), Some(1));
+        assert_eq!(enter_child(&processes, 12, 10, first, none, 5), Some(2));
+        assert_eq!(enter_child(&processes, 13, 10, first, none, 5), None);
         processes[1].free();
-        assert_eq!(enter_child(&processes, 13, 10, first, 5), Some(1));
+        assert_eq!(enter_child(&processes, 13, 10, first, none, 5), Some(1));
     }
 }

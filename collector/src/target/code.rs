@@ -41,9 +41,9 @@ impl Code {
         }
     }
 
-    /// For a child of fork: all is where it was.
-    pub fn of_child(&self, pid: u32) -> Self {
-        let (space, read_at) = (self.space.clone(), Instant::now());
+    /// For a child of fork: all is where it was then.
+    pub fn of_child(&self, pid: u32, forked_ns: u64) -> Self {
+        let (space, read_at) = (self.space.clone().until(forked_ns), Instant::now());
         Self { space, read_at, is_wanted: false, pages: self.pages, ..Self::new(pid) }
     }
 
@@ -97,6 +97,8 @@ impl Code {
         self.is_wanted = true;
         let Some(unloads) = entry.unloads().settled() else { return };
         let Ok(mappings) = maps::read(self.pid) else { return };
+        self.read_at = Instant::now();
+        self.pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
         if entry.unloads().settled() != Some(unloads) {
             return;
         }
@@ -115,8 +117,6 @@ impl Code {
         }
         self.publish_bounds(slots, &mappings);
         self.is_wanted = false;
-        self.read_at = Instant::now();
-        self.pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
     }
 
     /// Whether it will be known what was where at a moment, once the maps are read again.

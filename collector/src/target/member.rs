@@ -88,7 +88,9 @@ impl Member {
             name: name.unwrap_or_else(|| system::process_name(pid)),
             time_ns: entry.started_ns.load(Relaxed),
         };
-        let code = parent.map_or_else(|| Code::new(pid), |parent| parent.code.of_child(pid));
+        let started_ns = process.time_ns;
+        let code =
+            parent.map_or_else(|| Code::new(pid), |parent| parent.code.of_child(pid, started_ns));
         let mut member = Self::new(index, process, code, journal);
         // The table is in the hands of the processes: only who has mapped it is one of them.
         if maps::read(pid).is_ok_and(|maps| maps.iter().any(|one| one.file == memory)) {

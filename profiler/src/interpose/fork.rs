@@ -10,7 +10,7 @@ use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering::Relaxed;
 
 use sigspy_wire::control::state;
-use sigspy_wire::process;
+use sigspy_wire::process::{self, Unloads};
 
 use super::{CLONE, FORK, PTHREAD_ATFORK, REGISTER_ATFORK, call_next};
 use crate::agent::{self, Agent};
@@ -68,7 +68,10 @@ pub extern "C" fn in_child() {
     let Some(of_parent) = agent.process() else { return };
     let now_ns = agent.monotonic.now_ns();
     let processes = agent.shared.processes;
-    match process::enter_child(processes, pid, agent.pid(), of_parent, now_ns) {
+    // An unload that another thread had under way is neither done nor undone here, for good.
+    let begun = agent.unloads_begun.load(Relaxed);
+    let unloads = Unloads { begun, ended: begun };
+    match process::enter_child(processes, pid, agent.pid(), of_parent, unloads, now_ns) {
         Some(index) => {
             control.forks.fetch_add(1, Relaxed);
             become_child(agent, pid, index);

@@ -5,6 +5,8 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
+use sigspy_wire::process::Process;
+
 use super::{DL_ITERATE_PHDR, DLCLOSE, DLOPEN, call_next};
 use crate::agent::{self, Agent};
 use crate::disposition;
@@ -25,11 +27,11 @@ extern "C" fn no_library() -> *const c_void {
 
 /// The C library unloads without `dlclose` what it has loaded for itself (iconv, NSS).
 fn count_what_went_unseen(agent: &Agent) {
-    if let Some(process) = agent.process()
-        && has_unloaded(agent)
+    let unloaded = unloaded();
+    if unloaded.is_some_and(|count| agent.seen_unloads.swap(count, Relaxed) != count)
+        && let Some(process) = begin(agent)
     {
-        process.begin_unload();
-        process.end_unload(true);
+        end(agent, process, true);
     }
 }
 
@@ -40,22 +42,41 @@ fn count_what_went_unseen(agent: &Agent) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
     let agent = agent::of_this_process();
-    let process = agent.and_then(|agent| Some((agent, agent.process()?)));
-    if let Some((_, process)) = process {
-        process.begin_unload();
-    }
+    let before = agent.and_then(|_| unloaded());
+    let counted = agent.and_then(|agent| Some((agent, begin(agent)?)));
     // SAFETY: the caller's own argument.
     let result = unsafe { call_next!(DLCLOSE, fn(*mut c_void) -> c_int, handle) };
-    if let Some((agent, process)) = process {
-        process.end_unload(has_unloaded(agent));
+    if let Some((agent, process)) = counted {
+        let after = unloaded();
+        // Of two at once, each may count what one has done: more are no harm.
+        end(agent, process, after.is_none() || after != before);
+        agent.seen_unloads.store(after.unwrap_or(0), Relaxed);
     }
     result.unwrap_or(-1)
 }
 
-/// Whether libraries were unloaded since somebody asked last. Of two who ask at once, one may be
-/// told what the other has done: what they count is the same.
-fn has_unloaded(agent: &Agent) -> bool {
-    unloaded().is_none_or(|unloaded| agent.seen_unloads.swap(unloaded, Relaxed) != unloaded)
+fn begin(agent: &Agent) -> Option<&'static Process> {
+    let process = agent.process()?;
+    agent.unloads_begun.fetch_add(1, Relaxed);
+    process.begin_unload();
+    Some(process)
+}
+
+/// `begun`: what [`begin`] has returned. If a destructor has forked meanwhile, and this is the
+/// child, that is its parent's.
+fn end(agent: &Agent, begun: &'static Process, is_gone: bool) {
+    if let Some(process) = agent.process()
+        && !ptr::eq(process, begun)
+    {
+        if let Some(process) = begin(agent) {
+            process.end_unload(true);
+        }
+        return;
+    }
+    if !is_gone {
+        agent.unloads_begun.fetch_sub(1, Relaxed);
+    }
+    begun.end_unload(is_gone);
 }
 
 /// The part of `struct dl_phdr_info` that is wanted: see dl_iterate_phdr(3).

@@ -305,6 +305,8 @@ fn what_returns_to_the_start_of_a_function_was_not_called() {
     };
     let padding = 0x9090_9090_9090_9090;
     assert_eq!(walk().words(START - 8, &[padding, 0]).finish(), (vec![LEAF | EXACT, START], End));
+    let restorer = 0x0f00_0000_0fc0_c748; // mov rax, 15; syscall: a signal frame lies above
+    assert_eq!(walk().words(START - 8, &[padding, restorer, 5]).finish().1, OutOfStack);
     let call_by_register = 0xd0ff << 48;
     assert_eq!(walk().words(START - 8, &[call_by_register, 0]).finish().1, NoTable);
     assert_eq!(walk().finish().1, NoTable);
