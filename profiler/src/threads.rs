@@ -92,10 +92,10 @@ impl Age {
 pub fn park(slot: &Slot) {
     HAS_PARKED.store(true, Relaxed);
     let Some(ticker) = own_ticker(slot) else { return };
+    let used_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
+    slot.parked_ns.store(used_ns.saturating_add(1), Relaxed); // first: the collector knocks at neither
     slot.timer.store(0, Relaxed);
     ticker.disarm();
-    let used_ns = sys::clock_ns(sys::CLOCK_THREAD_CPUTIME);
-    slot.parked_ns.store(used_ns.saturating_add(1), Relaxed);
 }
 
 /// Whether any thread ever did.
@@ -107,8 +107,9 @@ static HAS_PARKED: AtomicBool = AtomicBool::new(false);
 
 /// The calling thread lets ticks through again. Returns the CPU time that it has used meanwhile, ns.
 pub fn unpark(agent: &'static Agent, slot: &Slot) -> u64 {
-    let Some(since_ns) = slot.parked_ns.swap(0, Relaxed).checked_sub(1) else { return 0 };
+    let Some(since_ns) = slot.parked_ns.load(Relaxed).checked_sub(1) else { return 0 };
     arm_old_thread(agent);
+    slot.parked_ns.store(0, Relaxed);
     sys::clock_ns(sys::CLOCK_THREAD_CPUTIME).saturating_sub(since_ns)
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use sigspy_wire::control::{Clock, agent};
 use sigspy_wire::layout::Parts;
-use sigspy_wire::slot;
+use sigspy_wire::slot::{self, Slot};
 
 /// A thread that arms itself does so within a moment of its start.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -54,9 +54,11 @@ impl Knocker {
             let Some(tid) = thread.file_name().to_str().and_then(|tid| tid.parse().ok()) else {
                 continue;
             };
-            let has_timer =
-                slot::find(parts.slots, tid).is_some_and(|slot| slot.timer.load(Relaxed) != 0);
-            if !has_timer {
+            // A thread that has blocked the signal has stopped its timer itself, and starts it again. The
+            // kernel keeps one of our signals and the program's own: the first.
+            let is_armed =
+                |slot: &Slot| slot.timer.load(Relaxed) != 0 || slot.parked_ns.load(Relaxed) != 0;
+            if !slot::find(parts.slots, tid).is_some_and(is_armed) {
                 let since = self.strangers.get(&tid).copied();
                 strangers.insert(tid, since.unwrap_or_else(Instant::now));
             }
