@@ -15,13 +15,21 @@ pub static TOGGLES: AtomicU32 = AtomicU32::new(0);
 /// The program, once it runs.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
 
-/// From now on until the program has ended, signals are counted, passed on, or left to it.
+/// From now on until the program has ended, signals are counted, passed on, or left to it; those that
+/// are ignored stay so.
 pub fn watch() {
     let handle = |signal, handler| {
         let handler = SigHandler::Handler(handler);
         let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
         // SAFETY: the handlers below only touch atomics and make system calls.
-        let _ = unsafe { sigaction(signal, &action) }; // cannot fail for these signals
+        let before = unsafe { sigaction(signal, &action) }; // cannot fail for these signals
+        if let Ok(before) = before
+            && matches!(before.handler(), SigHandler::SigIgn)
+        {
+            // As with nohup, and the program is to inherit it.
+            // SAFETY: no handler.
+            let _ = unsafe { sigaction(signal, &before) };
+        }
     };
     handle(Signal::SIGINT, count);
     handle(Signal::SIGTERM, pass_on);

@@ -145,6 +145,26 @@ fn the_program_inherits_what_it_would_have_without_us() {
     assert_eq!(lines(&bare), lines(&recorded.outcome));
 }
 
+/// As under nohup.
+#[test]
+fn the_program_ignores_the_signals_that_it_would_without_us() {
+    let folder = TempDir::new();
+    let ignored = |command: &mut Command| {
+        let text = run(command).expect(0).text();
+        let line = text.lines().find(|line| line.starts_with("SigIgn:")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("no ignored signals in {text}"))
+    };
+    let ignoring = || {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' HUP INT QUIT TERM; exec \"$@\"", "sh"]);
+        command
+    };
+    let bare = ignored(ignoring().arg(program("env.c")));
+    let mut record = ignoring();
+    record.arg(sigspy()).args(["record", "-o"]).arg(folder.join("recording.sigspy")).arg("--");
+    assert_eq!(ignored(record.arg(program("env.c"))), bare);
+}
+
 #[test]
 fn a_preloaded_library_of_the_user_stays_preloaded() {
     let folder = TempDir::new();
