@@ -80,10 +80,13 @@ pub fn may_follow_call(pc: u64, memory: &mut impl Memory) -> bool {
     is_direct || code.windows(2).any(is_indirect)
 }
 
-/// Whether a signal handler returns to this code, whatever is said about it: `mov rax, 15; syscall`.
+/// `mov rax, 15; syscall`: returns from a signal handler. Debuggers know it by the same bytes.
+pub const RESTORER: [u8; 9] = [0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05];
+
+/// Whether a signal handler returns to this code, whatever is said about it: by the first bytes.
 /// Async-signal-safe.
 pub fn is_restorer(pc: u64, memory: &mut impl Memory) -> bool {
-    matches!(code_at(pc, memory), Some([0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f]))
+    code_at(pc, memory).is_some_and(|code| RESTORER.starts_with(&code))
 }
 
 /// `call` of a function at a distance of four bytes.

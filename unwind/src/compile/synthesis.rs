@@ -51,8 +51,8 @@ pub fn restorers(elf: &Elf, functions: &Functions) -> Vec<Function> {
     let mut found = Vec::new();
     for gap in functions.gaps() {
         let bytes = elf.mapped_in(&gap);
-        for (offset, code) in bytes.windows(arch::code::RESTORER.len()).enumerate() {
-            if code == arch::code::RESTORER {
+        for (offset, code) in bytes.windows(arch::RESTORER.len()).enumerate() {
+            if code == arch::RESTORER {
                 found.push(restorer(gap.start + offset as u64, &gap));
             }
         }
@@ -63,6 +63,6 @@ pub fn restorers(elf: &Elf, functions: &Functions) -> Vec<Function> {
 /// Nobody calls a restorer: it is returned to, and return addresses are looked up one lower.
 fn restorer(address: u64, gap: &Range<u64>) -> Function {
     let start = gap.start.max(address.saturating_sub(1));
-    let end = address + arch::code::RESTORER.len() as u64;
+    let end = address + arch::RESTORER.len() as u64;
     Function { start, end, source: Source::Rule(Rule::SIGNAL) }
 }

@@ -14,9 +14,6 @@ const PUSHED_TWICE: Rule = Rule::cfa(RSP, 24);
 
 const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 
-/// `mov rax, 15; syscall`: returns from a signal handler. Debuggers know it by the same bytes.
-pub const RESTORER: [u8; 9] = [0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05];
-
 /// Where a dynamic linker's first function ends, which glibc does not describe: with the jump to
 /// the program. Its stack is empty. `None`: it is another one.
 ///
