@@ -57,6 +57,11 @@ impl SigInfo {
     pub fn of_timer(self, timer: u32, value: u64) -> Self {
         Self { timer, value, overruns: 0, ..self }
     }
+
+    /// The process that has sent it, where that was no timer: it stands in the same place.
+    pub fn sender(self) -> Option<Tid> {
+        self.timer.try_into().ok()
+    }
 }
 
 /// What precedes a signal number that means a system call.

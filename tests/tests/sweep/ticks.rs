@@ -5,9 +5,10 @@ use std::fs;
 
 use sigspy_tests::ptrace::{self, SigInfo, Tid};
 
-/// Sent by a POSIX timer, and by `setitimer`.
+/// Sent by a POSIX timer, by `setitimer`, and by another process with a value.
 const SI_TIMER: i32 = -2;
 const SI_KERNEL: i32 = 0x80;
+const SI_QUEUE: i32 = -1;
 
 /// Ticks that were delivered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,9 +63,13 @@ impl Ticks {
         genuine.of_timer(timer.id, timer.cookie)
     }
 
-    /// Counts a tick that the kernel has sent to a thread.
+    /// Counts a tick that the kernel has sent to a thread. The collector may knock at a thread that
+    /// takes its time to get a timer, as one does that is swept: that is no tick.
     pub fn notice(&mut self, tid: Tid) {
         let info = ptrace::signal_info(tid);
+        if info.code == SI_QUEUE && info.sender() == parent_of(self.pid) {
+            return;
+        }
         let mut is_for_main = tid == self.pid;
         if info.code == SI_TIMER {
             let timers = timers(self.pid);
@@ -103,6 +108,12 @@ fn timer_for(pid: Tid, tid: Tid) -> Option<Timer> {
     let timers = timers(pid);
     let own = timers.iter().find(|timer| timer.thread == Some(tid));
     own.or_else(|| timers.iter().find(|timer| timer.thread.is_none())).copied()
+}
+
+/// The collector, for the program that it has started.
+fn parent_of(pid: Tid) -> Option<Tid> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 fn timers(pid: Tid) -> Vec<Timer> {
