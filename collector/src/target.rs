@@ -117,7 +117,8 @@ impl Target {
     /// None of its processes is left, nor can one be on its way that the last of them has forked.
     pub fn is_over(&self) -> bool {
         let control = self.memory.parts().control;
-        let entered = control.forks.load(Relaxed) + control.unentered_forks.load(Relaxed);
+        // Not `control.forks`: a child that has entered itself since we looked is not known yet.
+        let entered = self.forks + control.unentered_forks.load(Relaxed);
         let is_awaited = control.forks_begun.load(Relaxed) > entered;
         let is_late = self.last_end.is_none_or(|last_end| last_end.elapsed() >= STRAGGLERS);
         self.members.is_empty() && (!is_awaited || is_late)

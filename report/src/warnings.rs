@@ -84,7 +84,8 @@ impl Quality {
         much.then(|| {
             format!(
                 "no tick stands for {} s of CPU time ({}), as happens with processes that live for \
-                 less than a period or start before sampling does; record at a higher rate",
+                 less than a period or start before sampling does, and where programs share busy \
+                 processors and often give them up; record at a higher rate, or with --clock perf",
                 seconds(self.unsampled_ns),
                 percent(self.share(self.unsampled_ns))
             )

@@ -86,7 +86,8 @@ static void by_clone(void) {
     wait_for(clone(be_child, stack + sizeof stack, SIGCHLD, NULL));
 }
 
-static void by_daemon(void) {
+// The daemon forks `workers`, one after the other, before it burns itself.
+static void by_daemon(int workers) {
     pid_t child = fork();
     if (child != 0) {
         wait_for(child);
@@ -98,6 +99,8 @@ static void by_daemon(void) {
     for (int standard = 0; standard < 3; standard++)
         dup2(open("/dev/null", O_RDWR), standard);
     usleep(300000);  // the first process ends meanwhile
+    while (workers-- > 0)
+        by_fork();
     _exit(be_child(NULL));
 }
 
@@ -157,7 +160,9 @@ static void start(const char *kind) {
     else if (strcmp(kind, "clone") == 0)
         by_clone();
     else if (strcmp(kind, "daemon") == 0)
-        by_daemon();
+        by_daemon(0);
+    else if (strcmp(kind, "daemon-with-workers") == 0)
+        by_daemon(2);
     else if (strcmp(kind, "vfork") == 0)
         by_vfork();
     else if (strcmp(kind, "execve-empty") == 0)

@@ -14,7 +14,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use sigspy_tests::{
-    Folded, TempDir, export, needs, processors, program, program_with, run, sigspy,
+    Folded, TempDir, export, needs, processors, program, program_with, run, sigspy, spawn,
     unprivileged_sigspy,
 };
 use strace::Process;
@@ -45,6 +45,34 @@ fn a_child_of_clone_is_in_the_profile() {
 #[test]
 fn a_daemon_is_in_the_profile_to_its_end() {
     check_family("daemon", 2);
+}
+
+#[test]
+fn children_that_a_daemon_forks_later_are_in_the_profile() {
+    check_family("daemon-with-workers", 4);
+}
+
+/// However long the collector takes to look: here, many of them share the processors.
+#[test]
+fn daemons_are_followed_on_a_busy_machine() {
+    let _turn = processors();
+    let folder = TempDir::new();
+    let program = program("family.c").path;
+    for _ in 0..3 {
+        let start = |number: usize| {
+            let log = folder.join(format!("log{number}"));
+            let recording = folder.join(format!("{number}.sigspy"));
+            let mut sigspy = record(&recording);
+            (log.clone(), spawn(sigspy.arg(&program).arg("daemon").arg(log)))
+        };
+        for (log, running) in [0, 1, 2, 3, 4, 5].map(start) {
+            let outcome = running.wait().expect(0);
+            let truth = read_log(&log);
+            fs::remove_file(&log).expect("the processes wrote a log");
+            assert_eq!(truth.len(), 2, "it did not wait for the daemon: {truth:?}\n{outcome}");
+            assert!(outcome.stderr.contains("3 processes"), "{outcome}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! A child of fork claims an entry for itself (`pid`: 0 -> [`CLAIMED`], compare-exchange with
 //! Acquire), fills it in, and stores its pid (Release); the collector, who loads that (Acquire),
 //! then sees the rest. The collector frees the entry (stores 0, Release) when the process has
-//! ended and its records are read, so an index in a record means one process only. What else is
+//! ended and its records are read, so an index in a record means one process only. The first entry
+//! is that of the process that came to the collector, and nobody's after that. What else is
 //! in an entry is a value of its own that orders nothing: `Relaxed`, but for [`Unloads`].
 
 use core::sync::atomic::{
@@ -121,10 +122,8 @@ pub fn enter_child(
     unloads: Unloads,
     now_ns: u64,
 ) -> Option<usize> {
-    let is_free =
-        |entry: &Process| entry.pid.compare_exchange(0, CLAIMED, Acquire, Relaxed).is_ok();
-    let index = processes.iter().position(is_free)?;
-    let entry = processes.get(index)?;
+    let claim = |entry: &Process| entry.pid.compare_exchange(0, CLAIMED, Acquire, Relaxed).is_ok();
+    let (index, entry) = processes.iter().enumerate().skip(1).find(|(_, entry)| claim(entry))?;
     entry.parent.store(parent, Relaxed);
     entry.started_ns.store(now_ns, Relaxed);
     entry.unloads.store(unloads.to_word(), Relaxed);
@@ -181,5 +180,14 @@ mod tests {
         assert_eq!(enter_child(&processes, 13, 10, first, none, 5), None);
         processes[1].free();
         assert_eq!(enter_child(&processes, 13, 10, first, none, 5), Some(1));
+    }
+
+    #[test]
+    fn the_entry_of_the_first_process_is_taken_by_nobody_else() {
+        let processes = processes();
+        let [first, ..] = &processes[..] else { unreachable!() };
+        first.set_pid(10);
+        first.free();
+        assert_eq!(enter_child(&processes, 11, 10, first, Unloads::default(), 5), Some(1));
     }
 }

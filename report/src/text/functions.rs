@@ -42,11 +42,7 @@ fn write_table(
         let name = shortened(name, options.name_width).into_owned();
         table.push([percent(share), interval, seconds(*cpu_ns), name]);
     }
-    table.write(out)?;
-    match rows.len().saturating_sub(options.limit) {
-        0 => Ok(()),
-        more => writeln!(out, "... and {more} more"),
-    }
+    table.write_first_of(rows.len(), out)
 }
 
 /// In percent. None for time that was counted, not sampled.

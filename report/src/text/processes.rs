@@ -23,11 +23,7 @@ pub fn write(profile: &Profile, options: &TextOptions, out: &mut dyn Write) -> i
             table.push(row(process));
         }
         writeln!(out, "\nProcesses\n")?;
-        table.write(out)?;
-        match processes.len().saturating_sub(options.limit) {
-            0 => {}
-            more => writeln!(out, "... and {more} more")?,
-        }
+        table.write_first_of(processes.len(), out)?;
     }
     write_gaps(profile, out)
 }

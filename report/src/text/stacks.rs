@@ -64,8 +64,7 @@ fn write_running(
         table.push([whole, seconds(walked.all_ns), presentable(*name).into_owned()]);
     }
     writeln!(out, "\nWhole stacks by module\n")?;
-    table.write(out)?;
-    write_rest(rows.len(), options, out)
+    table.write_first_of(rows.len(), out)
 }
 
 fn write_ends(
@@ -85,19 +84,11 @@ fn write_ends(
         table.push([percent(share(**ns, total_ns)), seconds(**ns), place]);
     }
     writeln!(out, "\nStacks that are not whole\n")?;
-    table.write(out)?;
-    write_rest(rows.len(), options, out)?;
+    table.write_first_of(rows.len(), out)?;
     let mut stops: Vec<Stop> = ends.keys().map(|(stop, _)| *stop).collect();
     stops.dedup();
     writeln!(out)?;
     stops.iter().try_for_each(|stop| writeln!(out, "{}: {}", reason(*stop), remedy(*stop)))
-}
-
-fn write_rest(rows: usize, options: &TextOptions, out: &mut dyn Write) -> io::Result<()> {
-    match rows.saturating_sub(options.limit) {
-        0 => Ok(()),
-        more => writeln!(out, "... and {more} more"),
-    }
 }
 
 /// What to do about a reason.

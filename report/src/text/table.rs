@@ -25,6 +25,16 @@ impl<const N: usize> Table<N> {
         }
         self.rows.iter().try_for_each(|row| write_row(row, &widths, out))
     }
+
+    /// Writes it as the first rows of so many, and how many are left out.
+    pub fn write_first_of(&self, all: usize, out: &mut dyn Write) -> io::Result<()> {
+        self.write(out)?;
+        let shown = self.rows.len() - 1;
+        match all.saturating_sub(shown) {
+            0 => Ok(()),
+            more => writeln!(out, "... and {more} more"),
+        }
+    }
 }
 
 fn write_row(row: &[String], widths: &[usize], out: &mut dyn Write) -> io::Result<()> {

@@ -34,9 +34,5 @@ pub fn write(profile: &Profile, options: &TextOptions, out: &mut dyn Write) -> i
         ]);
     }
     writeln!(out, "\nThreads\n")?;
-    table.write(out)?;
-    match rows.len().saturating_sub(options.limit) {
-        0 => Ok(()),
-        more => writeln!(out, "... and {more} more"),
-    }
+    table.write_first_of(rows.len(), out)
 }
