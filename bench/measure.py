@@ -21,7 +21,8 @@ from runs import Run, spread, table
 RATES = (97, 997, 4000)
 STARTS = 20
 UNWINDERS = {
-    "sigspy": "sigspy's tables",
+    "sigspy": "sigspy",
+    "tables": "sigspy, without its cache",
     "framehop": "framehop",
     "libgcc": "libgcc, `_Unwind_Backtrace`",
 }

@@ -42,6 +42,8 @@ pub struct Agent {
     pub pid: AtomicU32,
     /// Index of that process in the shared table.
     pub process: AtomicU32,
+    /// From the process that made this state to this one.
+    pub forks: AtomicU32,
     /// Descriptors of perf events get numbers from here on.
     pub high_descriptors: usize,
     /// What a program needs in its environment to be profiled.

@@ -191,8 +191,10 @@ impl Tick {
         }
         let header = self.header(sp);
         record::begin(&mut self.writer, &header);
+        let cache = agent.stacks.cache_of((&raw const registers).cast());
         let mut modules =
-            MappedModules::new(&self.of_process.module_map, agent.arena, header.unloads);
+            MappedModules::new(&self.of_process.module_map, agent.arena, header.unloads)
+                .with_cache(cache, agent.forks.load(Relaxed));
         let writer = &mut self.writer;
         let mut room = MAX_FRAMES.min(agent.shared.control.most_frames.load(Relaxed) as usize);
         let mut frame = Frame::interrupted(&registers);

@@ -1,6 +1,6 @@
 //! The target's modules and their unwind tables, as the collector has published them.
 
-use sigspy_unwind::{Modules, Table};
+use sigspy_unwind::{Cache, Cached, Modules, Table};
 use sigspy_wire::module_map::{Entry, List, ModuleMap, SharedEntry};
 use sigspy_wire::process::Unloads;
 
@@ -10,6 +10,8 @@ pub struct MappedModules {
     generation: u64,
     list: &'static List,
     arena: &'static [u8],
+    /// Rules that were found by this very list.
+    cached: Option<Cached<'static>>,
     /// Libraries were unloaded since the list was made: only those that stay are where it says.
     is_outdated: bool,
     /// The module of the frame before: mostly that of the next, too.
@@ -22,7 +24,14 @@ impl MappedModules {
     pub fn new(map: &'static ModuleMap, arena: &'static [u8], unloads: Unloads) -> Self {
         let (generation, list) = map.current();
         let is_outdated = unloads.settled() != Some(list.unloads());
-        Self { map, generation, list, arena, is_outdated, last: Entry::default() }
+        Self { map, generation, list, arena, cached: None, is_outdated, last: Entry::default() }
+    }
+
+    /// Keeps rules in `cache`, and finds those of other walks there. `forks`: how many lie between this
+    /// process and the first that had the cache: each counts its lists by itself. Async-signal-safe.
+    pub fn with_cache(self, cache: Option<&'static Cache>, forks: u32) -> Self {
+        let cache = cache.filter(|_| !self.is_outdated);
+        Self { cached: cache.map(|cache| cache.for_modules(forks, self.generation)), ..self }
     }
 
     /// Whether the list may have changed under the walk. Async-signal-safe.
@@ -64,6 +73,10 @@ impl Modules for MappedModules {
         let end = start.checked_add(entry.table_length as usize)?;
         let table = Table::new(self.arena.get(start..end)?)?;
         Some((table, pc.wrapping_sub(entry.bias)))
+    }
+
+    fn cached(&self) -> Option<Cached<'_>> {
+        self.cached
     }
 
     /// Code without a table is listed as such; what is not listed, or not to be believed, was mapped a

@@ -1,9 +1,10 @@
-//! `frames ROUNDS`: walks the stack of this thread, of that many distinct functions, by our
-//! tables, by framehop and by libgcc. Prints a line for each round, unwinder and depth: frames,
-//! ns for a frame, and ns for a frame when nothing is in the processor's caches.
+//! `frames ROUNDS`: walks the stack of this thread, of that many distinct functions, by our tables
+//! with a cache of rules and without, by framehop and by libgcc. Prints a line for each round,
+//! unwinder and depth: frames, ns for a frame, and ns for a frame when nothing is in the
+//! processor's caches.
 //!
-//! All three read the stack with plain loads and push the same program counters into the same
-//! buffer; framehop's own cache of rules is warm, also where the processor's caches are not.
+//! All of them read the stack with plain loads and push the same program counters into the same
+//! buffer; caches of rules are warm, also where the processor's caches are not.
 #![allow(unsafe_code, reason = "registers, plain loads from the stack, libgcc")]
 
 use std::arch::asm;
@@ -17,7 +18,7 @@ use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, MustNotAllocateDuringUnwind, Unwinder};
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSegment};
-use sigspy_unwind::{Frame, Memory, Modules, Registers, Table, compile, walk};
+use sigspy_unwind::{Cache, Cached, Frame, Memory, Modules, Registers, Table, compile, walk};
 
 const DEPTHS: [usize; 3] = [30, 100, 500];
 /// Frames in one measurement with warm caches.
@@ -38,6 +39,7 @@ struct Module {
 struct Process<'a> {
     modules: &'a [Module],
     last: usize,
+    cached: Option<Cached<'a>>,
 }
 
 impl Modules for Process<'_> {
@@ -48,6 +50,10 @@ impl Modules for Process<'_> {
             module = self.modules.get(self.last).filter(|module| pc < module.end)?;
         }
         Some((Table::new(&module.table)?, pc.wrapping_sub(module.bias)))
+    }
+
+    fn cached(&self) -> Option<Cached<'_>> {
+        self.cached
     }
 }
 
@@ -66,11 +72,12 @@ impl Memory for Stack {
     }
 }
 
-/// All that the three need.
+/// All that they need.
 struct Unwinders {
     modules: Vec<Module>,
     framehop: UnwinderX86_64<Vec<u8>, MustNotAllocateDuringUnwind>,
     cache: CacheX86_64<MustNotAllocateDuringUnwind>,
+    our_cache: Box<Cache>,
 }
 
 /// Where a walk begins, and what it has found.
@@ -92,8 +99,17 @@ impl Walk {
 
 type Unwind = fn(&mut Unwinders, &mut Walk);
 
-fn ours(unwinders: &mut Unwinders, walk_: &mut Walk) {
-    let mut modules = Process { modules: &unwinders.modules, last: 0 };
+fn ours(unwinders: &mut Unwinders, walk: &mut Walk) {
+    walk_with(unwinders, walk, Some(unwinders.our_cache.for_modules(0, 0)));
+}
+
+fn without_cache(unwinders: &mut Unwinders, walk: &mut Walk) {
+    walk_with(unwinders, walk, None);
+}
+
+#[inline(always)]
+fn walk_with(unwinders: &Unwinders, walk_: &mut Walk, cached: Option<Cached<'_>>) {
+    let mut modules = Process { modules: &unwinders.modules, last: 0, cached };
     let mut stack = walk_.stack;
     let mut frame = Frame::interrupted(&walk_.registers);
     walk(&mut frame, &mut modules, &mut stack, &mut |pc| walk_.push(pc));
@@ -246,7 +262,7 @@ impl Unwinders {
             framehop.add_module(framehop::Module::new(name, start..end, bias, sections));
         }
         modules.sort_by_key(|module| module.start);
-        Self { modules, framehop, cache: CacheX86_64::new_in() }
+        Self { modules, framehop, cache: CacheX86_64::new_in(), our_cache: Box::default() }
     }
 }
 
@@ -274,9 +290,10 @@ fn flush(buffer: &mut [u64]) {
     black_box(buffer);
 }
 
-/// Measures all three, in turn, on the stack that it is called on.
+/// Measures all of them, in turn, on the stack that it is called on.
 fn measure(round: usize, unwinders: &mut Unwinders, buffer: &mut [u64], depth: usize) {
-    let all: [(&str, Unwind); 3] = [("sigspy", ours), ("framehop", framehop), ("libgcc", libgcc)];
+    let all: [(&str, Unwind); 4] =
+        [("sigspy", ours), ("tables", without_cache), ("framehop", framehop), ("libgcc", libgcc)];
     let stack = this_stack();
     let mut walk = Walk { registers: registers(), stack, frames: [0; 1024], length: 0 };
     for turn in 0..all.len() {

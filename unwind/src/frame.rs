@@ -4,6 +4,7 @@
 //! leave the frame half-changed: the walk is over then.
 
 use crate::arch;
+use crate::cache::Usual;
 use crate::rule::{Kind, ReturnAddress, Rule, Saved};
 use crate::walk::{EXACT, Found, Memory, Modules, Registers, Stop, find};
 
@@ -83,6 +84,37 @@ impl Frame {
         self.set(arch::RBP, rbp);
         self.set(arch::RBX, rbx);
         Ok(())
+    }
+
+    /// Leaves by a rule that was kept, where nothing is wrong: does what `leave` does. `None`: it may
+    /// be, and nothing has changed.
+    #[inline(always)]
+    pub(crate) fn leave_by_usual(&mut self, rule: Usual, memory: &mut impl Memory) -> Option<()> {
+        let [_, _, _, _, _, _, rbp, sp, ..] = self.general;
+        let base = match rule.register() {
+            arch::RSP => sp,
+            arch::RBP if self.known & bit(arch::RBP) != 0 => rbp,
+            other => self.register(other)?,
+        };
+        let cfa = base.wrapping_add_signed(rule.offset());
+        let grows = if self.exact { cfa >= sp } else { cfa > sp };
+        if !grows || !cfa.is_multiple_of(8) {
+            return None;
+        }
+        let return_address = memory.word(cfa.wrapping_sub(arch::RETURN_ADDRESS))?;
+        if return_address != 0 && !arch::may_be_code(return_address) {
+            return None;
+        }
+        let rbp = self.saved(arch::RBP, rule.rbp(), cfa, memory);
+        let rbx = self.saved(arch::RBX, rule.rbx(), cfa, memory);
+        self.known = bit(arch::RSP);
+        self.set(arch::RBP, rbp);
+        self.set(arch::RBX, rbx);
+        let [_, _, _, _, _, _, _, sp, ..] = &mut self.general;
+        *sp = cfa;
+        self.pc = return_address;
+        self.exact = false;
+        Some(())
     }
 
     /// The CFA must lie above everything that the function has on the stack.

@@ -27,14 +27,17 @@
 //! compiled at run time). What cannot be proved ends the walk: a short stack that says so is
 //! better than a wrong one.
 //!
+//! Rules that walks have used can be kept by program counter ([`Cache`]): then a frame costs a look
+//! there and at the stack.
+//!
 //! # What is left out on purpose
 //! * r12 to r15 in callers: one row in ten measured libraries needed one.
 //! * DWARF expressions other than the three patterns that compilers and linkers emit.
 //! * Decoding of instructions, but for calls and returns beside code without a rule (`x86_64.rs`) and
 //!   what compilers, linkers and loaders describe wrongly or not at all (`x86_64/code.rs`).
-//! * Caches. A step costs some 30 ns, and a handler has nowhere safe to keep one.
 #![cfg_attr(not(any(test, feature = "compile")), no_std)]
 
+mod cache;
 #[cfg(feature = "compile")]
 mod compile;
 mod frame;
@@ -45,6 +48,7 @@ mod table;
 mod walk;
 mod x86_64;
 
+pub use cache::{Cache, Cached};
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, Compiled, Stats, compile};
 pub use frame::{FRAME_WORDS, Frame};

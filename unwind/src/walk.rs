@@ -1,5 +1,6 @@
 //! The walk from an interrupted instruction to the outermost function.
 
+use crate::cache::Cached;
 use crate::frame::Frame;
 use crate::rule::{Kind, Rule};
 use crate::table::Table;
@@ -31,6 +32,11 @@ pub trait Memory {
 pub trait Modules {
     /// The table of the module that holds `pc`, and `pc` relative to that module.
     fn find(&mut self, pc: u64) -> Option<(Table<'_>, u64)>;
+
+    /// Where rules are kept that `find` has led to, if anywhere.
+    fn cached(&self) -> Option<Cached<'_>> {
+        None
+    }
 
     /// Where `find` has nothing: whether that may change, as the module is new. Then the walk
     /// ends with [`Stop::Unknown`] and can be resumed by someone who knows more.
@@ -83,7 +89,13 @@ pub fn walk(
         if !each(frame.word()) {
             return Stop::Truncated;
         }
-        let step = match find(frame.lookup_pc(), modules) {
+        let pc = frame.lookup_pc();
+        if let Some(rule) = modules.cached().and_then(|cached| cached.get(pc))
+            && frame.leave_by_usual(rule, memory).is_some()
+        {
+            continue;
+        }
+        let step = match find(pc, modules) {
             Found::Rule(rule) => match rule.kind {
                 Kind::End => Err(Stop::End),
                 Kind::Signal if signal_frames == MAX_SIGNAL_FRAMES => Err(Stop::BadRule),
@@ -95,7 +107,7 @@ pub fn walk(
                 Kind::Gap => frame.leave_gap(modules, memory),
                 Kind::Unsupported => frame.leave_by_frame_pointer(modules, memory),
             },
-            Found::NoModule if modules.may_be_known_later(frame.lookup_pc()) => Err(Stop::Unknown),
+            Found::NoModule if modules.may_be_known_later(pc) => Err(Stop::Unknown),
             Found::NoModule => frame.leave_unknown_code(modules, memory),
             Found::BadTable => Err(Stop::BadRule),
         };
@@ -112,12 +124,14 @@ pub(crate) enum Found {
     BadTable,
 }
 
-#[inline(always)]
+#[inline(never)] // a walk by cached rules takes half the time if it has the registers for itself
 pub(crate) fn find(pc: u64, modules: &mut impl Modules) -> Found {
-    match modules.find(pc) {
-        Some((table, relative)) => table.lookup(relative).map_or(Found::BadTable, Found::Rule),
-        None => Found::NoModule,
+    let Some((table, relative)) = modules.find(pc) else { return Found::NoModule };
+    let Some(rule) = table.lookup(relative) else { return Found::BadTable };
+    if let Some(cached) = modules.cached() {
+        cached.keep(pc, &rule);
     }
+    Found::Rule(rule)
 }
 
 #[cfg(test)]

@@ -135,8 +135,7 @@ pub extern "C" fn sigprof_entry(signal: i32, info: *const u8, context: *mut u8) 
 
 /// Threads look for a stack each in its own place.
 extern "C" fn claim_stack(sp: usize) -> *mut u8 {
-    const PAGE_BITS: u32 = 12;
-    agent::get().map_or(core::ptr::null_mut(), |agent| agent.stacks.claim(sp >> PAGE_BITS))
+    agent::get().map_or(core::ptr::null_mut(), |agent| agent.stacks.claim(sp))
 }
 
 extern "C" fn release_stack(top: *mut u8) {

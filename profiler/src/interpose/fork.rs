@@ -87,6 +87,7 @@ fn become_child(agent: &'static Agent, pid: u32, index: usize) {
     agent.stacks.release_all();
     agent.used_slots.iter().for_each(|word| word.store(0, Relaxed));
     agent.process.store(index as u32, Relaxed);
+    agent.forks.fetch_add(1, Relaxed);
     agent.weighed_cpu_ns.store(sys::clock_ns(sys::CLOCK_PROCESS_CPUTIME), Relaxed);
     agent.pid.store(pid, Relaxed);
     if session::arm_process(agent).is_err() {

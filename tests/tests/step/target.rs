@@ -11,7 +11,7 @@ use object::elf::{FileHeader64, PF_X, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Object, ObjectSymbol};
 use sigspy_tests::ptrace::{Registers, Tid};
-use sigspy_unwind::{Frame, Memory, Modules, Stop, Table, compile, walk};
+use sigspy_unwind::{Cache, Cached, Frame, Memory, Modules, Stop, Table, compile, walk};
 
 /// The stack that a step looks at is mostly in the first of these bytes above the stack pointer.
 const WINDOW: usize = 8192;
@@ -35,6 +35,9 @@ pub struct Target {
     memory: File,
     images: HashMap<String, Option<Rc<Image>>>,
     code: Vec<Code>,
+    /// How often `code` was read, and rules that were found by it.
+    readings: u64,
+    cache: Box<Cache>,
     /// All mappings, by rising address.
     mappings: Vec<(u64, u64)>,
     window_start: u64,
@@ -52,6 +55,8 @@ impl Target {
             memory,
             images: HashMap::new(),
             code: Vec::new(),
+            readings: 0,
+            cache: Box::default(),
             mappings: Vec::new(),
             window_start: 0,
             window: [0; WINDOW],
@@ -64,6 +69,7 @@ impl Target {
 
     /// Reads where everything is.
     fn read_maps(&mut self) {
+        self.readings += 1;
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).expect("it lives");
         (self.code, self.mappings) = (Vec::new(), Vec::new());
         for line in maps.lines() {
@@ -223,6 +229,10 @@ impl Modules for &Target {
     fn find(&mut self, pc: u64) -> Option<(Table<'_>, u64)> {
         let code = self.code_at(pc)?;
         Some((Table::new(&code.image.table)?, pc.wrapping_sub(code.bias)))
+    }
+
+    fn cached(&self) -> Option<Cached<'_>> {
+        Some(self.cache.for_modules(0, self.readings))
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::cache::Cache;
 use crate::frame::Frame;
 use crate::made_up::{MadeUpMemory, MadeUpModules, table};
 use crate::rule::{ReturnAddress, Rule, Saved};
@@ -58,6 +59,35 @@ fn rule() -> impl Strategy<Value = Rule> {
     )
 }
 
+/// The same modules, with a place for rules.
+struct WithCache<'a>(&'a mut MadeUpModules, Cached<'a>);
+
+impl Modules for WithCache<'_> {
+    fn find(&mut self, pc: u64) -> Option<(Table<'_>, u64)> {
+        self.0.find(pc)
+    }
+
+    fn cached(&self) -> Option<Cached<'_>> {
+        Some(self.1)
+    }
+}
+
+/// Frames, and how and where the walk ended.
+fn walked(
+    registers: &Registers,
+    modules: &mut impl Modules,
+    stack: &[u64],
+) -> (Vec<u64>, Stop, Frame) {
+    let mut memory = MadeUpMemory::default().with(STACK, stack);
+    let (mut frame, mut pcs) = (Frame::interrupted(registers), Vec::new());
+    let mut push = |pc| {
+        pcs.push(pc);
+        true
+    };
+    let stop = walk(&mut frame, modules, &mut memory, &mut push);
+    (pcs, stop, frame)
+}
+
 /// Answers for every address.
 struct Endless(u64);
 
@@ -98,5 +128,22 @@ proptest! {
         let mut count = |_| { frames += 1; frames < 1000 };
         let stop = walk(&mut Frame::interrupted(&registers), &mut modules, &mut Endless(seed), &mut count);
         prop_assert!(frames < 1000 || stop == Stop::Truncated);
+    }
+
+    #[test]
+    fn walks_by_kept_rules_are_the_same(
+        rules in prop::collection::vec(rule(), 64),
+        stack in prop::collection::vec(value(), 64),
+        interrupted in prop::collection::vec((prop::array::uniform16(value()), value()), 8),
+    ) {
+        let rows: Vec<_> = (0..).step_by(64).zip(rules).collect();
+        let mut modules = MadeUpModules([(MODULE, table(&rows))].into());
+        let cache = Cache::new();
+        for (general, pc) in interrupted.iter().chain(&interrupted) {
+            let registers = Registers { general: *general, pc: *pc };
+            let plain = walked(&registers, &mut modules, &stack);
+            let mut with_cache = WithCache(&mut modules, cache.for_modules(0, 0));
+            prop_assert_eq!(walked(&registers, &mut with_cache, &stack), plain);
+        }
     }
 }
