@@ -84,7 +84,8 @@ impl std::error::Error for CompileError {}
 pub fn compile(elf: &[u8]) -> Result<Compiled, CompileError> {
     let elf = Elf::parse(elf)?;
     let mut stats = Stats::default();
-    let (mut eh_frame, mut debug_frame) = (elf.eh_frame(), elf.debug_frame());
+    let debug_frame = elf.debug_frame_bytes();
+    let (mut eh_frame, mut debug_frame) = (elf.eh_frame(), elf.debug_frame(&debug_frame));
     let mut functions = Functions::new(&elf);
     functions.add(eh_frame.functions(Source::EhFrame, &mut stats));
     functions.add(debug_frame.functions(Source::DebugFrame, &mut stats));

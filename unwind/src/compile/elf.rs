@@ -1,14 +1,18 @@
 //! The parts of an ELF file that unwinding needs. Section headers may be missing, as in an image
 //! that was read from memory: then program headers must do.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use gimli::{BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, EndianSlice, LittleEndian};
 use object::elf::{
-    EM_X86_64, FileHeader64, PF_X, PT_GNU_EH_FRAME, PT_LOAD, ProgramHeader64, SHF_ALLOC,
-    SHF_COMPRESSED, SHF_EXECINSTR, SectionHeader64,
+    ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD, EM_X86_64, FileHeader64, PF_X, PT_GNU_EH_FRAME, PT_LOAD,
+    ProgramHeader64, SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SectionHeader64,
 };
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable};
+use object::read::elf::{
+    CompressionHeader, FileHeader, ProgramHeader, SectionHeader, SectionTable,
+};
+use object::{CompressedData, CompressionFormat};
 
 use super::CompileError;
 use super::frames::Frames;
@@ -20,6 +24,10 @@ const LITTLE: object::LittleEndian = object::LittleEndian;
 /// looking through all of them again and again does no harm.
 const MOST_SEGMENTS: usize = 64;
 const MOST_SECTIONS: usize = 1024;
+
+/// How much a compressed section can shrink (zlib reaches 1032), and how large it may become.
+const MOST_COMPRESSION: u64 = 1100;
+const MOST_DECOMPRESSED: u64 = 256 << 20;
 
 /// Bytes of call frame information.
 pub type Reader<'a> = EndianSlice<'a, LittleEndian>;
@@ -103,10 +111,16 @@ impl<'a> Elf<'a> {
         Frames::new(EhFrame::new(found.bytes, LittleEndian), bases)
     }
 
-    /// `.debug_frame`; empty if there is none, or if it is compressed.
-    pub fn debug_frame(&self) -> Frames<'a, DebugFrame<Reader<'a>>> {
-        let found = self.section(b".debug_frame").unwrap_or_default();
-        Frames::new(DebugFrame::new(found.bytes, LittleEndian), self.bases())
+    /// The bytes of `.debug_frame`, which may be compressed in the file, as Go does it; empty if there
+    /// are none.
+    pub fn debug_frame_bytes(&self) -> Cow<'a, [u8]> {
+        let found = self.sections().find(|(name, _)| *name == b".debug_frame");
+        found.and_then(|(_, section)| self.decompressed(section)).unwrap_or_default()
+    }
+
+    /// `.debug_frame`, from its bytes.
+    pub fn debug_frame<'b>(&self, bytes: &'b [u8]) -> Frames<'b, DebugFrame<Reader<'b>>> {
+        Frames::new(DebugFrame::new(bytes, LittleEndian), self.bases())
     }
 
     fn eh_frame_by_header(&self) -> Option<Mapped<'a>> {
@@ -141,6 +155,29 @@ impl<'a> Elf<'a> {
         self.sections.iter().take(MOST_SECTIONS).filter_map(|section| {
             Some((self.sections.section_name(LITTLE, section).ok()?, section))
         })
+    }
+
+    /// A file may claim any size. What is larger than can come of its bytes is not believed.
+    fn decompressed(
+        &self,
+        section: &SectionHeader64<object::LittleEndian>,
+    ) -> Option<Cow<'a, [u8]>> {
+        let Some((header, offset, size)) = section.compression(LITTLE, self.data).ok()? else {
+            return section.data(LITTLE, self.data).ok().map(Cow::Borrowed);
+        };
+        let start = usize::try_from(offset).ok()?;
+        let data = self.data.get(start..)?.get(..usize::try_from(size).ok()?)?;
+        let format = match header.ch_type(LITTLE) {
+            ELFCOMPRESS_ZLIB => CompressionFormat::Zlib,
+            ELFCOMPRESS_ZSTD => CompressionFormat::Zstandard,
+            _ => return None,
+        };
+        let uncompressed_size = header.ch_size(LITTLE);
+        let most = (data.len() as u64).saturating_mul(MOST_COMPRESSION).min(MOST_DECOMPRESSED);
+        if uncompressed_size > most {
+            return None;
+        }
+        CompressedData { format, data, uncompressed_size }.decompress().ok()
     }
 
     fn mapped(&self, section: &SectionHeader64<object::LittleEndian>) -> Option<Mapped<'a>> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use object::read::elf::ElfFile64;
-use object::{Object, ObjectSymbol};
+use object::{CompressionFormat, Object, ObjectSection, ObjectSymbol};
 use sigspy_unwind::{Kind, Rule, Table, compile};
 
 use crate::reference::check_file;
@@ -68,6 +68,39 @@ fn a_program_that_has_debug_frame_alone_has_a_table() {
     let nothing = build("no_frames", &none);
     assert!(first_rules(&nothing).iter().all(|rule| rule.kind == Kind::Gap));
     check_file("no_frames", &nothing, 1);
+}
+
+#[test]
+fn compressed_call_frame_information_gives_the_same_table() {
+    let none = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-exceptions"];
+    let plain = build("compressed", &[&none[..], &["-g"]].concat());
+    let table = compile(&plain).unwrap();
+    assert!(table.stats.functions >= 5, "{:?}", table.stats);
+    for format in ["zlib", "zstd"] {
+        let program = compressed("compressed", format);
+        let elf = ElfFile64::<object::LittleEndian>::parse(&*program).unwrap();
+        let section = elf.section_by_name(".debug_frame").unwrap();
+        let compression = section.compressed_file_range().unwrap().format;
+        assert_ne!(compression, CompressionFormat::None, "{format}");
+        assert_eq!(compile(&program).unwrap().bytes, table.bytes, "{format}");
+        // Sizes that cannot be true are not believed, and need no memory.
+        let claim = section.file_range().unwrap().0 as usize + 8;
+        for size in [1_u64 << 30, u64::MAX] {
+            let mut program = program.clone();
+            program[claim..claim + 8].copy_from_slice(&size.to_le_bytes());
+            assert!(compile(&program).unwrap().stats.functions < 5, "{format}");
+        }
+    }
+}
+
+/// A program of [`build`] with debug information compressed, in which call frame information counts.
+fn compressed(name: &str, format: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let result = folder.join(format!("{name}-{format}"));
+    let mut objcopy = Command::new("objcopy");
+    objcopy.arg(format!("--compress-debug-sections={format}")).arg(folder.join(name)).arg(&result);
+    assert!(objcopy.status().unwrap().success(), "{objcopy:?}");
+    fs::read(result).unwrap()
 }
 
 #[test]

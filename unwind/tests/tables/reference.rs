@@ -1,12 +1,13 @@
 //! Tables against gimli's own evaluation of the same call frame information.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 
 use gimli::{BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, LittleEndian};
-use object::elf::{PT_GNU_EH_FRAME, SHF_COMPRESSED};
-use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader};
+use object::elf::PT_GNU_EH_FRAME;
+use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{Object, ObjectSection, ObjectSegment};
 use sigspy_unwind::{Kind, Rule, Table, compile};
 
@@ -30,11 +31,11 @@ impl<'a> Reference<'a> {
         let mut findings = Findings::default();
         let code = code(&elf);
         let bases = BaseAddresses::default();
-        let (start, data) = section(&elf, ".eh_frame", &mut findings);
+        let (start, data) = section(&elf, ".eh_frame");
         let eh_frame = EhFrame::new(data, LittleEndian);
         let eh_frame =
             Section::new(eh_frame, bases.clone().set_eh_frame(start), &code, &mut findings);
-        let (_, data) = section(&elf, ".debug_frame", &mut findings);
+        let (_, data) = section(&elf, ".debug_frame");
         let debug_frame = DebugFrame::new(data, LittleEndian);
         let mut debug_frame = Section::new(debug_frame, bases, &code, &mut findings);
         let before = debug_frame.functions.len();
@@ -216,18 +217,13 @@ fn code(elf: &ElfFile64<object::LittleEndian>) -> Vec<Range<u64>> {
 }
 
 /// Address and bytes of a section; nothing if it is missing, or not to be read.
-fn section<'a>(
-    elf: &ElfFile64<'a, object::LittleEndian>,
-    name: &str,
-    findings: &mut Findings,
-) -> (u64, &'a [u8]) {
-    let little = object::LittleEndian;
+fn section<'a>(elf: &ElfFile64<'a, object::LittleEndian>, name: &str) -> (u64, &'a [u8]) {
     let Some(section) = elf.section_by_name(name) else { return (0, &[]) };
-    if section.elf_section_header().sh_flags(little).contains(SHF_COMPRESSED) {
-        findings.count("compressed section", 1);
-        return (0, &[]);
-    }
-    (section.address(), section.data().unwrap_or_default())
+    let bytes = match section.uncompressed_data().unwrap_or_default() {
+        Cow::Borrowed(bytes) => bytes,
+        Cow::Owned(bytes) => bytes.leak(), // few files have any, and the process is a test
+    };
+    (section.address(), bytes)
 }
 
 /// The linker's index of `.eh_frame`: starts of functions, and addresses of their entries.
