@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 256 << 20;
 /// A file's time of use is brought up to date if it is older than this.
 const USED_LATELY: Duration = Duration::from_secs(24 * 3600);
 /// Changes when tables that were once right are no longer.
-const VERSION: &str = "v2";
+const VERSION: &str = "v3";
 
 /// A folder of tables.
 pub struct Cache {

@@ -149,6 +149,13 @@ impl Frame {
         Ok(())
     }
 
+    /// Leaves Go's `asmcgocall`, on the stack of C functions, for the goroutine that has called it.
+    pub(crate) fn leave_go_call(&mut self, memory: &mut impl Memory) -> Result<(), Stop> {
+        let sp = arch::stack_before_go_call(self.sp(), memory).ok_or(Stop::OutOfStack)?;
+        let return_address = read(sp, memory)?;
+        self.go_to_caller(return_address, sp.wrapping_add(arch::RETURN_ADDRESS))
+    }
+
     /// Leaves code of a module that has no call frame information there. That is mostly a few
     /// instructions of hand-written assembly: when interrupted in it, the return address is
     /// still on top of the stack, or else there is a frame pointer.

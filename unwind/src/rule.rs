@@ -30,6 +30,8 @@ pub enum Kind {
     Plt = 5,
     /// CFA = *(register + offset) + second: frames that were realigned.
     Deref = 6,
+    /// Go code that has called C, which runs on another stack.
+    GoCall = 7,
 }
 
 /// Where the caller's value of a register is.
@@ -77,6 +79,7 @@ impl Rule {
     pub const UNSUPPORTED: Self = Self::plain(Kind::Unsupported);
     pub const END: Self = Self::plain(Kind::End);
     pub const SIGNAL: Self = Self::plain(Kind::Signal);
+    pub const GO_CALL: Self = Self::plain(Kind::GoCall);
 
     /// A rule with nothing but a kind.
     pub const fn plain(kind: Kind) -> Self {
@@ -152,6 +155,7 @@ impl Kind {
             4 => Self::Register,
             5 => Self::Plt,
             6 => Self::Deref,
+            7 => Self::GoCall,
             _ => return None,
         })
     }
@@ -187,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_decoded_is_what_was_encoded(bytes: [u8; SIZE], kind in 0..7_u8, flags in 0..32_u8) {
+        fn what_is_decoded_is_what_was_encoded(bytes: [u8; SIZE], kind in 0..8_u8, flags in 0..32_u8) {
             let mut bytes = bytes;
             (bytes[0], bytes[2]) = (kind, flags);
             (bytes[1], bytes[3]) = (bytes[1] % 16, bytes[3] % 16);
@@ -197,7 +201,7 @@ mod tests {
 
         #[test]
         fn bytes_that_mean_nothing_are_no_rule(bytes: [u8; SIZE]) {
-            let is_rule = bytes[0] < 7 && bytes[1] < 16 && bytes[2] < 32 && bytes[3] < 16;
+            let is_rule = bytes[0] < 8 && bytes[1] < 16 && bytes[2] < 32 && bytes[3] < 16;
             prop_assert_eq!(Rule::decode(&bytes).is_some(), is_rule);
         }
     }

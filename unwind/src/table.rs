@@ -5,7 +5,7 @@ use crate::rule::{self, Kind, Rule};
 
 pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"SIGU");
 /// Of the format; a table of another version is no table.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 pub(crate) const HEADER: usize = 32;
 pub(crate) const PAGE: u64 = 4096;
 /// Rows name rules with 20 bits.

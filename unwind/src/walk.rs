@@ -9,9 +9,9 @@ use crate::table::Table;
 /// are return addresses, and belong to the call before them.
 pub const EXACT: u64 = 1 << 63;
 
-/// Signal frames in one walk at most. Each may lead to another stack, which is where the CFA
-/// may shrink: without a limit a bad stack could lead in circles.
-const MAX_SIGNAL_FRAMES: u8 = 8;
+/// Changes of the stack in one walk at most, as signal frames are. There the CFA may shrink: without
+/// a limit a bad stack could lead in circles.
+const MAX_SWITCHES: u8 = 8;
 
 /// Where the thread was interrupted. `general` is in DWARF order: rax, rdx, rcx, rbx, rsi, rdi,
 /// rbp, rsp, r8 to r15.
@@ -81,7 +81,7 @@ pub fn walk(
     memory: &mut impl Memory,
     each: &mut impl FnMut(u64) -> bool,
 ) -> Stop {
-    let mut signal_frames = 0_u8;
+    let mut switches = 0_u8;
     loop {
         if frame.pc() == 0 {
             return Stop::End;
@@ -98,10 +98,13 @@ pub fn walk(
         let step = match find(pc, modules) {
             Found::Rule(rule) => match rule.kind {
                 Kind::End => Err(Stop::End),
-                Kind::Signal if signal_frames == MAX_SIGNAL_FRAMES => Err(Stop::BadRule),
-                Kind::Signal => {
-                    signal_frames = signal_frames.wrapping_add(1);
-                    frame.leave_handler(memory)
+                Kind::Signal | Kind::GoCall if switches == MAX_SWITCHES => Err(Stop::BadRule),
+                Kind::Signal | Kind::GoCall => {
+                    switches = switches.wrapping_add(1);
+                    match rule.kind {
+                        Kind::Signal => frame.leave_handler(memory),
+                        _ => frame.leave_go_call(memory),
+                    }
                 }
                 Kind::Register | Kind::Plt | Kind::Deref => frame.leave(&rule, modules, memory),
                 Kind::Gap => frame.leave_gap(modules, memory),

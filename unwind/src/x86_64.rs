@@ -102,3 +102,20 @@ fn code_at(pc: u64, memory: &mut impl Memory) -> Option<[u8; 8]> {
     let high = u128::from(memory.word(word.wrapping_add(8))?);
     Some(((low | high << 64).wrapping_shr((pc & 7) as u32 * 8) as u64).to_le_bytes())
 }
+
+/// What the stack pointer was when Go's `asmcgocall` was entered, from what it is while C runs:
+/// beside it are the goroutine `g` and how far below the upper end of its stack, `g.stack.hi`, that
+/// was (stacks may move). Without a goroutine it is the stack pointer itself.
+///
+/// Source: Go, runtime/asm_amd64.s, `asmcgocall`.
+pub fn stack_before_go_call(sp: u64, memory: &mut impl Memory) -> Option<u64> {
+    const GOROUTINE: u64 = 48;
+    const DEPTH: u64 = 40;
+    const STACK_HI: u64 = 8;
+    let goroutine = memory.word(sp.wrapping_add(GOROUTINE))?;
+    let depth = memory.word(sp.wrapping_add(DEPTH))?;
+    match goroutine {
+        0 => Some(depth),
+        _ => memory.word(goroutine.wrapping_add(STACK_HI))?.checked_sub(depth),
+    }
+}

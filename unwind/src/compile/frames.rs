@@ -94,6 +94,7 @@ where
         stats: &mut Stats,
     ) -> u64 {
         let mut covered = function.start;
+        let elsewhere = on_other_stacks(function, elf);
         let Ok(mut rows) = fde.rows(&self.section, &self.bases, &mut self.context) else {
             return covered;
         };
@@ -109,6 +110,7 @@ where
                 if rule.rbp == Saved::BesideRbp(0) {
                     push_popped(covered..end, rule, elf, builder);
                 }
+                push_pieces(covered..end, rule, &elsewhere, builder);
                 covered = end;
             }
             if end == function.end {
@@ -141,6 +143,30 @@ fn push_popped(row: Range<u64>, rule: Rule, elf: &Elf, builder: &mut Builder) {
         let end = row.end.min(around.start + popped.end as u64);
         if start < end {
             builder.push(start, Rule { rbp: Saved::Kept, ..rule });
+            if end < row.end {
+                builder.push(end, rule);
+            }
+        }
+    }
+}
+
+/// Pieces of a function that are on another stack than it says. Only Go has such, and describes its
+/// functions in `.debug_frame`.
+fn on_other_stacks(function: &Function, elf: &Elf) -> Vec<(Range<u64>, Rule)> {
+    let Function { start, end, source: Source::DebugFrame(_) } = *function else {
+        return Vec::new();
+    };
+    let at = |offset: usize| start.saturating_add(offset as u64);
+    let pieces = arch::code::on_other_stacks(elf.mapped_in(&(start..end)));
+    pieces.into_iter().map(|(piece, rule)| (at(piece.start)..at(piece.end), rule)).collect()
+}
+
+/// Replaces a row's rule in these pieces of it.
+fn push_pieces(row: Range<u64>, rule: Rule, pieces: &[(Range<u64>, Rule)], builder: &mut Builder) {
+    for (piece, other) in pieces {
+        let (start, end) = (piece.start.max(row.start), piece.end.min(row.end));
+        if start < end {
+            builder.push(start, *other);
             if end < row.end {
                 builder.push(end, rule);
             }

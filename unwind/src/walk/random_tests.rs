@@ -28,6 +28,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         1 => Just(Kind::Plt),
         1 => Just(Kind::Deref),
         1 => Just(Kind::Signal),
+        1 => Just(Kind::GoCall),
         1 => Just(Kind::Gap),
         1 => Just(Kind::Unsupported),
     ];
@@ -106,7 +107,7 @@ impl Memory for Endless {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Each frame takes a word of the stack at least, until a signal frame goes elsewhere.
+    /// Each frame takes a word of the stack at least, until a change of the stack.
     #[test]
     fn walks_on_random_stacks_end(
         rules in prop::collection::vec(rule(), 64),
@@ -122,7 +123,7 @@ proptest! {
         let mut frames = 0;
         let mut count = |_| { frames += 1; true };
         walk(&mut Frame::interrupted(&registers), &mut modules, &mut memory, &mut count);
-        prop_assert!(frames <= (1 + usize::from(MAX_SIGNAL_FRAMES)) * (stack.len() + 3));
+        prop_assert!(frames <= (1 + usize::from(MAX_SWITCHES)) * (stack.len() + 3));
 
         let mut frames = 0;
         let mut count = |_| { frames += 1; frames < 1000 };

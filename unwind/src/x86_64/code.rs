@@ -11,6 +11,8 @@ pub type Piece = (usize, Rule);
 const ON_ENTRY: Rule = Rule::cfa(RSP, 8);
 const PUSHED: Rule = Rule::cfa(RSP, 16);
 const PUSHED_TWICE: Rule = Rule::cfa(RSP, 24);
+/// No frame is below its stack pointer: a walk ends here.
+const NOWHERE: Rule = Rule::cfa(RSP, -8);
 
 const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 
@@ -37,6 +39,47 @@ pub fn with_popped_frame_pointer(code: &[u8]) -> impl Iterator<Item = Range<usiz
     let is_end = |bytes: &[u8]| matches!(bytes, [0x5d | 0xc9, 0x49, 0x8d, 0x62, 0xf8]);
     let found = code.windows(LENGTH).enumerate().filter(move |(_, bytes)| is_end(bytes));
     found.map(|(place, _)| place + 1..place + LENGTH)
+}
+
+/// Where functions of Go's runtime stand on another stack than their description says, in order.
+/// They load the stack pointer from where their scheduler keeps it. What begins there with a push or
+/// a call does not come back, and is where Go ends a stack, too. C functions are called with the
+/// goroutine beside the stack pointer. From elsewhere no way leads to the goroutine.
+///
+/// Source: Go, runtime/asm_amd64.s: `mcall`, `morestack`, `systemstack`, `asmcgocall`.
+pub fn on_other_stacks(code: &[u8]) -> Vec<(Range<usize>, Rule)> {
+    const STORE: usize = 5;
+    let mut found: Vec<(Range<usize>, Rule)> = Vec::new();
+    let mut since: Option<(usize, Rule)> = None;
+    let mut turn = |place: usize, next: Option<Rule>| {
+        found.extend(since.take().map(|(start, rule)| (start..place, rule)));
+        since = next.map(|rule| (place, rule));
+        next
+    };
+    let (mut is_go, mut now) = (false, None);
+    for (place, bytes) in code.windows(STORE).enumerate() {
+        match bytes {
+            // mov rsp, [register + 56]
+            [0x48 | 0x49, 0x8b, 0x60..=0x63 | 0x65..=0x67, 0x38, next] => {
+                is_go = true;
+                let rule = if matches!(next, 0x50 | 0xe8) { Rule::END } else { NOWHERE };
+                now = turn(place + 4, if now.is_none() { Some(rule) } else { None });
+            }
+            // sub rsp, 64; and rsp, ...
+            [0x48, 0x83, 0xec, 0x40, 0x48] if is_go && now.is_none() => {
+                now = turn(place + 4, Some(NOWHERE));
+            }
+            // mov [rsp + 40], rdi or rdx
+            [0x48, 0x89, 0x7c | 0x54, 0x24, 0x28] if is_go => {
+                now = turn(place + STORE, Some(Rule::GO_CALL));
+            }
+            // mov rsp, rsi
+            [0x48, 0x89, 0xf4, ..] if now.is_some() => now = turn(place + 3, None),
+            _ => {}
+        }
+    }
+    turn(code.len(), None);
+    found
 }
 
 /// `_init` and `_fini`: linked together from a first and a last part that make and undo one

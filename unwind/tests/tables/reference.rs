@@ -47,6 +47,8 @@ impl<'a> Reference<'a> {
         findings.count("function of .debug_frame that .eh_frame knows", known);
         let more = debug_frame.functions.len();
         findings.count("function of .debug_frame alone", more);
+        let functions = debug_frame.functions.iter().map(|(range, _)| range);
+        debug_frame.switching = functions.filter(|range| switches(&elf, range)).cloned().collect();
         Self { elf, code, eh_frame, debug_frame, findings }
     }
 
@@ -217,6 +219,16 @@ fn code(elf: &ElfFile64<object::LittleEndian>) -> Vec<Range<u64>> {
 }
 
 /// Address and bytes of a section; nothing if it is missing, or not to be read.
+/// Whether a function loads its stack pointer from where Go's scheduler has it.
+fn switches(elf: &ElfFile64<object::LittleEndian>, function: &Range<u64>) -> bool {
+    let size = function.end - function.start;
+    let is_load = |bytes: &[u8]| matches!(bytes, [0x48 | 0x49, 0x8b, 0x60..=0x67, 0x38]);
+    elf.segments().any(|segment| {
+        let code = segment.data_range(function.start, size).ok().flatten();
+        code.unwrap_or_default().windows(4).any(is_load)
+    })
+}
+
 fn section<'a>(elf: &ElfFile64<'a, object::LittleEndian>, name: &str) -> (u64, &'a [u8]) {
     let Some(section) = elf.section_by_name(name) else { return (0, &[]) };
     let bytes = match section.uncompressed_data().unwrap_or_default() {

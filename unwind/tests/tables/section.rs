@@ -46,6 +46,8 @@ pub struct Section<'a, S> {
     pub bases: BaseAddresses,
     /// By address, each cut where the next one starts.
     pub functions: Vec<(Range<u64>, Fde<'a>)>,
+    /// Functions of Go that run on another stack than they say, in part.
+    pub switching: Vec<Range<u64>>,
 }
 
 impl<'a, S: UnwindSection<Reader<'a>>> Section<'a, S>
@@ -88,7 +90,7 @@ where
             findings.count("function cut where the next starts", usize::from(next < range.end));
             range.end = range.end.min(next);
         }
-        Self { section, bases, functions }
+        Self { section, bases, functions, switching: Vec::new() }
     }
 
     pub fn at(&self, pc: u64) -> Option<&(Range<u64>, Fde<'a>)> {
@@ -161,6 +163,9 @@ where
         let frame = rows::MadeUp { section: &self.section, fde, row, pc };
         let rule = table.lookup(pc).unwrap();
         frame.compare(&rule).unwrap_or_else(|difference| {
+            if self.switching.iter().any(|range| range.contains(&pc)) {
+                return Exactness::Less("Go code on another stack than it says");
+            }
             findings.differences.push(format!("{pc:#x}: {difference}: {rule:?} for {row:?}"));
             Exactness::Whole
         })
