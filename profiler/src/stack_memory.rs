@@ -82,10 +82,12 @@ impl StackMemory {
         Some(u64::from_le_bytes(word))
     }
 
+    /// What is not on a stack with bounds is mostly code, and the next frame's may lie before that
+    /// of this one.
     fn fetch_window(&mut self, address: u64) -> Option<()> {
         self.windows_left = self.windows_left.checked_sub(1)?;
-        self.window_start = address;
-        self.window_length = sys::read_own_memory(self.tid, address, &mut self.window);
+        self.window_start = if self.has_bounds() { address & !(PAGE - 1) } else { address };
+        self.window_length = sys::read_own_memory(self.tid, self.window_start, &mut self.window);
         Some(())
     }
 }

@@ -17,6 +17,8 @@ pub struct Frame {
     general: [u64; 16],
     /// Bit n: `general[n]` has the value that it has in this function.
     known: u16,
+    /// Where the trampolines of this walk return to, as far as there were any.
+    calls_trampolines: u64,
 }
 
 const ALL: u16 = 0xffff;
@@ -28,7 +30,13 @@ const IN_WORDS: u16 = bit(arch::RSP) | bit(arch::RBP) | bit(arch::RBX);
 impl Frame {
     /// The function that was interrupted.
     pub fn interrupted(registers: &Registers) -> Self {
-        Self { pc: registers.pc, exact: true, general: registers.general, known: ALL }
+        Self {
+            pc: registers.pc,
+            exact: true,
+            general: registers.general,
+            known: ALL,
+            calls_trampolines: 0,
+        }
     }
 
     /// The frame as words: what callers can know, and no other registers. Async-signal-safe.
@@ -41,7 +49,7 @@ impl Frame {
     pub fn from_words([word, rsp, rbp, rbx, known]: [u64; FRAME_WORDS]) -> Self {
         let general = [0, 0, 0, rbx, 0, 0, rbp, rsp, 0, 0, 0, 0, 0, 0, 0, 0];
         let known = known as u16 & IN_WORDS;
-        Self { pc: word & !EXACT, exact: word & EXACT != 0, general, known }
+        Self { pc: word & !EXACT, exact: word & EXACT != 0, general, known, calls_trampolines: 0 }
     }
 
     pub(crate) fn pc(&self) -> u64 {
@@ -189,20 +197,71 @@ impl Frame {
         }
     }
 
+    /// Leaves a trampoline: code that calls another function and then does nothing but leave, without
+    /// a frame pointer. The one that is there is that of a caller, and would lead beyond it. What
+    /// module holds the code does not matter. `None`: it is none.
+    pub(crate) fn leave_trampoline(
+        &mut self,
+        modules: &mut impl Modules,
+        memory: &mut impl Memory,
+    ) -> Option<Result<(), Stop>> {
+        if self.exact {
+            return None;
+        }
+        // Code is read by a system call: only where what the trampoline returns to is in its place,
+        // and once for all trampolines that were called from there.
+        let cfa = self.sp().wrapping_add(arch::BEHIND_ONE_WORD);
+        let return_address = memory.word(cfa.wrapping_sub(arch::RETURN_ADDRESS))?;
+        let is_one = returns_to_known_code(return_address, modules)
+            && (return_address == self.calls_trampolines || arch::only_leaves(self.pc, memory));
+        if !is_one {
+            return None;
+        }
+        self.calls_trampolines = return_address;
+        Some(self.go_to_caller(return_address, cfa))
+    }
+
     /// Leaves code that no module holds: compiled at run time.
     pub(crate) fn leave_unknown_code(
         &mut self,
         modules: &mut impl Modules,
         memory: &mut impl Memory,
     ) -> Result<(), Stop> {
-        let stop = match self.leave_by_frame_pointer(modules, memory) {
-            Err(stop) if !self.exact => stop,
-            left => return left,
-        };
-        let size = arch::leaving_code(self.pc, memory).ok_or(stop)?;
+        let frameless = if self.exact { arch::frameless(self.pc, memory) } else { None };
+        match frameless {
+            Some((size, has_rbp)) => self.leave_frameless(size, has_rbp, modules, memory),
+            None => self.leave_by_frame_pointer(modules, memory),
+        }
+    }
+
+    /// Leaves a function that was interrupted before it had its own frame pointer, or after. What is
+    /// said to be its return address must be one.
+    fn leave_frameless(
+        &mut self,
+        size: u64,
+        has_rbp: bool,
+        modules: &mut impl Modules,
+        memory: &mut impl Memory,
+    ) -> Result<(), Stop> {
         let cfa = self.sp().wrapping_add(size);
-        let return_address = read(cfa.wrapping_sub(arch::RETURN_ADDRESS), memory)?;
-        self.go_to_caller(return_address, cfa)
+        let place = cfa.wrapping_sub(arch::RETURN_ADDRESS);
+        let Some(return_address) = memory.word(place).filter(|pc| arch::may_be_code(*pc)) else {
+            return self.leave_by_frame_pointer(modules, memory);
+        };
+        let is_behind_call = |memory: &mut _| {
+            read(return_address & !7, memory).is_ok()
+                && arch::may_follow_call(return_address, memory)
+        };
+        if !(returns_to_known_code(return_address, modules) || is_behind_call(memory)) {
+            return self.leave_by_frame_pointer(modules, memory);
+        }
+        let rbp = match has_rbp {
+            true => memory.word(place.wrapping_sub(arch::RETURN_ADDRESS)),
+            false => self.register(arch::RBP),
+        };
+        self.go_to_caller(return_address, cfa)?;
+        self.set(arch::RBP, rbp);
+        Ok(())
     }
 
     /// Leaves by the frame pointer, if it proves to be one: it points into the stack above, and

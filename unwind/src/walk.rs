@@ -110,8 +110,11 @@ pub fn walk(
                 Kind::Gap => frame.leave_gap(modules, memory),
                 Kind::Unsupported => frame.leave_by_frame_pointer(modules, memory),
             },
-            Found::NoModule if modules.may_be_known_later(pc) => Err(Stop::Unknown),
-            Found::NoModule => frame.leave_unknown_code(modules, memory),
+            Found::NoModule => match frame.leave_trampoline(modules, memory) {
+                Some(step) => step,
+                None if modules.may_be_known_later(pc) => Err(Stop::Unknown),
+                None => frame.leave_unknown_code(modules, memory),
+            },
             Found::BadTable => Err(Stop::BadRule),
         };
         if let Err(stop) = step {

@@ -51,14 +51,34 @@ pub fn interrupted_registers(sp: u64, memory: &mut impl Memory) -> Option<([u64;
     Some((general, memory.word(sp.wrapping_add(SAVED_PC))?))
 }
 
-/// For a return address in code that no module holds and that keeps no frame pointer: from rsp
-/// to the CFA, if the code is seen to do nothing but leave (`add rsp, 8; ret`). CPython calls
-/// each Python function through such a trampoline while a profiler is announced to it.
-/// Async-signal-safe.
+/// From rsp to the CFA of a function that has pushed one word.
+pub const BEHIND_ONE_WORD: u64 = 16;
+
+/// Whether code does nothing more but leave: `add rsp, 8; ret`. The CFA is at [`BEHIND_ONE_WORD`]
+/// then. CPython calls each Python function through such a trampoline while it has a perf map, and
+/// the trampoline has no frame pointer. Async-signal-safe.
 ///
 /// Source: python/cpython, Python/asm_trampoline.S.
-pub fn leaving_code(pc: u64, memory: &mut impl Memory) -> Option<u64> {
-    matches!(code_at(pc, memory)?, [0x48, 0x83, 0xc4, 0x08, 0xc3, ..]).then_some(16)
+pub fn only_leaves(pc: u64, memory: &mut impl Memory) -> bool {
+    matches!(code_at(pc, memory), Some([0x48, 0x83, 0xc4, 0x08, 0xc3, ..]))
+}
+
+/// Where the caller's frame is, seen from an instruction that has not made its own yet, or has taken
+/// it back: from rsp to the CFA, and whether the caller's rbp lies below the return address.
+/// Async-signal-safe.
+pub fn frameless(pc: u64, memory: &mut impl Memory) -> Option<(u64, bool)> {
+    match code_at(pc, memory)? {
+        // ret; push rbp
+        [0xc3 | 0x55, ..] => Some((RETURN_ADDRESS, false)),
+        // mov rbp, rsp, in both ways to spell it
+        [0x48, 0x89, 0xe5, ..] | [0x48, 0x8b, 0xec, ..] => Some((BEHIND_ONE_WORD, true)),
+        // the trampoline of CPython: sub rsp, 8; call rcx; add rsp, 8
+        [0x48, 0x83, 0xec, 0x08, 0xff, 0xd1, ..] => Some((RETURN_ADDRESS, false)),
+        [0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3, _] | [0x48, 0x83, 0xc4, 0x08, 0xc3, ..] => {
+            Some((BEHIND_ONE_WORD, false))
+        }
+        _ => None,
+    }
 }
 
 /// Whether a return address is behind a call of a function that begins shortly before `pc`.

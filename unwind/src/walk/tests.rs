@@ -272,6 +272,50 @@ fn a_trampoline_without_a_frame_pointer_is_known_by_what_it_does_next() {
     assert_eq!(walk().finish().1, NoTable);
 }
 
+/// Trampolines in code that keeps frame pointers: that of a caller is no way out of them.
+#[test]
+fn a_trampoline_is_left_for_its_caller_also_where_a_frame_pointer_leads_further() {
+    const RETURN: u64 = COMPILED_LATER + 7;
+    let leave = [0x48_u64 << 56, 0xc3_08_c4_83];
+    let stack = [RETURN, 0, CALLER + 1, RETURN + 32, 0, CALLER + 1, OUTERMOST + 1];
+    let beyond = STACK + 0x100;
+    let walk = || {
+        let walk = Walk::new(LEAF, &stack).words(COMPILED_LATER, &leave).register(RBP, beyond);
+        walk.words(beyond, &[0, OUTERMOST + 1])
+    };
+    // The second one is called from where the first one was: its code need not be read.
+    let frames = [LEAF | EXACT, RETURN, CALLER + 1, RETURN + 32, CALLER + 1, OUTERMOST + 1];
+    assert_eq!(walk().finish(), (frames.to_vec(), End));
+    let other = walk().words(COMPILED_LATER, &[0, 0]).finish();
+    assert_eq!(other, (vec![LEAF | EXACT, RETURN, OUTERMOST + 1], End));
+}
+
+#[test]
+fn code_compiled_at_run_time_is_left_before_it_has_a_frame_pointer_and_after() {
+    const PUSH: u64 = 0x55;
+    const MOV: u64 = 0xe5_89_48;
+    const RET: u64 = 0xc3;
+    const SUB_CALL: u64 = 0xd1ff_08ec_8348;
+    const CALL_ADD_RET: u64 = 0x00c3_08c4_8348_d1ff;
+    // The frame pointer is that of the caller, and leads beyond it.
+    let beyond = STACK + 0x40;
+    let walk = |code: u64, stack: &[u64]| {
+        let walk = Walk::new(COMPILED_LATER, stack).words(COMPILED_LATER, &[code, 0]);
+        walk.words(beyond, &[0, OUTERMOST + 1]).register(RBP, beyond).finish().0
+    };
+    let frames = [COMPILED_LATER | EXACT, CALLER + 1, OUTERMOST + 1];
+    for code in [PUSH, RET, SUB_CALL] {
+        assert_eq!(walk(code, &[CALLER + 1, OUTERMOST + 1]), frames, "{code:x}");
+    }
+    for code in [MOV, CALL_ADD_RET] {
+        assert_eq!(walk(code, &[beyond, CALLER + 1, OUTERMOST + 1]), frames, "{code:x}");
+    }
+    // In the middle of it, and where no return address is: by frame pointers.
+    let beside = [COMPILED_LATER | EXACT, OUTERMOST + 1];
+    assert_eq!(walk(0x90, &[CALLER + 1, OUTERMOST + 1]), beside);
+    assert_eq!(walk(PUSH, &[5, OUTERMOST + 1]), beside);
+}
+
 #[test]
 fn in_a_gap_the_return_address_is_on_top_or_beside_the_frame_pointer() {
     let (frames, stop) = Walk::new(GAP, &[CALLER + 1, OUTERMOST + 1]).register(RBP, 1).finish();
