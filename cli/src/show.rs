@@ -105,11 +105,12 @@ fn read_aloud(path: &Path) -> Result<Profile, Error> {
 
 fn symbolize(profile: &Profile) -> Symbols {
     let bar = message::progress("reading symbols");
-    let symbolized =
-        sigspy_symbolizer::symbolize(&profile.modules, &profile.locations, &|done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        });
+    let progress = |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let Profile { modules, locations, code_names, .. } = profile;
+    let symbolized = sigspy_symbolizer::symbolize(modules, locations, code_names, &progress);
     bar.finish_and_clear();
     symbolized.symbols
 }

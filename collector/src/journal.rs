@@ -14,7 +14,9 @@ pub struct Journal {
     /// Names of all processes so far.
     processes: Vec<String>,
     threads: u32,
-    locations: HashMap<(Option<u32>, u64), u32>,
+    /// How many there are, and those in modules.
+    locations: u32,
+    in_modules: HashMap<(u32, u64), u32>,
     stacks: HashMap<(u8, Vec<u32>), u32>,
     /// CLOCK_MONOTONIC at the start, ns.
     started_ns: u64,
@@ -74,13 +76,31 @@ impl Journal {
         time_ns.saturating_sub(self.started_ns)
     }
 
-    /// A location: relative address with a module, runtime address without.
-    pub fn location(&mut self, module: Option<u32>, address: u64) -> u32 {
-        let id = self.locations.len() as u32;
-        *self.locations.entry((module, address)).or_insert_with(|| {
-            self.events.push(Event::Location { id, module, address });
-            id
-        })
+    /// A location: a relative address in a module.
+    pub fn location(&mut self, module: u32, address: u64) -> u32 {
+        if let Some(&known) = self.in_modules.get(&(module, address)) {
+            return known;
+        }
+        let id = self.new_location(Some(module), address);
+        self.in_modules.insert((module, address), id);
+        id
+    }
+
+    /// A new location: a runtime address. What is there differs between processes, and over time.
+    pub fn location_without_module(&mut self, address: u64) -> u32 {
+        self.new_location(None, address)
+    }
+
+    fn new_location(&mut self, module: Option<u32>, address: u64) -> u32 {
+        let id = self.locations;
+        self.locations += 1;
+        self.events.push(Event::Location { id, module, address });
+        id
+    }
+
+    /// What the program calls the code at a location without a module.
+    pub fn name_location(&mut self, location: u32, name: &str) {
+        self.events.push(Event::CodeName { location, name: name.to_owned() });
     }
 
     /// A stack, leaf first.
@@ -109,9 +129,9 @@ mod tests {
     #[test]
     fn equal_things_are_written_once() {
         let mut journal = Journal::default();
-        let first = journal.location(Some(1), 16);
-        assert_eq!(journal.location(Some(1), 16), first);
-        let other = journal.location(None, 16);
+        let first = journal.location(1, 16);
+        assert_eq!(journal.location(1, 16), first);
+        let other = journal.location_without_module(16);
         assert_ne!(first, other);
         let whole = StackKind::Walked(Stop::End);
         let stack = journal.stack(whole, &[first, other]);

@@ -21,6 +21,7 @@ mod maps;
 mod meeting;
 mod memory;
 mod modules;
+mod perf_map;
 mod plan;
 mod recorder;
 mod recording;
@@ -30,6 +31,7 @@ mod target;
 
 pub use error::Error;
 pub use memory::{Follow, Settings};
+pub use perf_map::PerfMap;
 pub use plan::Plan;
 pub use recorder::{Outcome, Recorder, Wishes, wait_for_program};
 pub use recording::reader::read;

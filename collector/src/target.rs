@@ -4,6 +4,7 @@
 //! no sense are counted and left out.
 
 mod code;
+mod code_names;
 mod knock;
 mod losses;
 mod member;
@@ -188,6 +189,7 @@ impl Target {
         self.enter_children(journal);
         let parts = self.memory.parts();
         for member in &mut self.members {
+            member.code.names.follow(journal);
             member.follow_unloads(parts, modules, journal);
         }
         self.take_records(modules, journal);
@@ -227,8 +229,12 @@ impl Target {
         let entry = self.memory.parts().processes.get(index as usize)?;
         let pid = entry.pid()?;
         let parent_pid = entry.parent.load(Relaxed);
-        let parent = self.members.iter().find(|member| member.pid == parent_pid);
-        let parent = parent.or_else(|| self.members.first());
+        let parent = self.members.iter().position(|member| member.pid == parent_pid);
+        let parent = self.members.get_mut(parent.unwrap_or(0));
+        let parent = parent.map(|parent| {
+            parent.code.names.follow(journal); // what it has told before the fork
+            &*parent
+        });
         let mut member = Member::child(index, pid, entry, parent, self.memory.file_id(), journal);
         member.set_paused(self.is_paused(), system::monotonic_ns());
         self.members.push(member);
@@ -313,8 +319,9 @@ impl Target {
         }
         if let Some(unfinished) = &record.unfinished {
             let most = self.memory.parts().control.most_frames.load(Relaxed) as usize;
+            let (known, space) = (pcs.len(), &member.code.space);
             let (more, stop) =
-                resume::resume(unfinished, pcs.len(), most, moment, &member.code.space, modules);
+                resume::resume(member.pid, unfinished, known, most, moment, space, modules);
             if stop == Walk::Unknown && may_wait {
                 member.code.want();
                 return false;

@@ -1,4 +1,4 @@
-//! Any bytes as the name of a function, in a symbol table.
+//! Any bytes as the name of a function, in a symbol table and as a program tells it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -13,11 +13,16 @@ const LONGEST_NAME: usize = 64 << 10;
 fuzz_target!(|name: &[u8]| {
     let image = Some(file_with(name));
     let module = Module { path: "/module".to_owned(), build_id: None, image };
-    let location = Location { module: Some(ModuleId(0)), address: 0 };
-    let found = symbolize(&[module], &[location], &|_, _| ());
+    let locations = [Some(ModuleId(0)), None].map(|module| Location { module, address: 0 });
+    let code_name = String::from_utf8_lossy(name).into_owned();
+    let code_names = [(LocationId(1), code_name)].into();
+    let found = symbolize(&[module], &locations, &code_names, &|_, _| ());
+    for id in [0, 1].map(LocationId) {
+        let [frame] = found.symbols.frames(id) else { panic!("not one frame") };
+        assert!(!frame.function.contains(char::is_control));
+    }
     let [frame] = found.symbols.frames(LocationId(0)) else { panic!("not one frame") };
     assert!(!frame.function.is_empty() && frame.function.len() < LONGEST_NAME);
-    assert!(!frame.function.contains(char::is_control));
 });
 
 /// An ELF file whose code is one function of this name.

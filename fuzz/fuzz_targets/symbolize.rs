@@ -1,6 +1,8 @@
 //! Any file as a module: every address gets a frame, and names are of a size to be shown.
 #![no_main]
 
+use std::collections::BTreeMap;
+
 use libfuzzer_sys::fuzz_target;
 use sigspy_fuzz as _;
 use sigspy_model::{Location, LocationId, Module, ModuleId};
@@ -20,7 +22,7 @@ fuzz_target!(|file: &[u8]| {
     let locations: Vec<_> = addresses.iter().map(location).collect();
     let image = Some(file.to_vec());
     let module = Module { path: "/module".to_owned(), build_id: None, image };
-    let found = symbolize(&[module], &locations, &|_, _| ());
+    let found = symbolize(&[module], &locations, &BTreeMap::new(), &|_, _| ());
     for id in 0..locations.len() as u32 {
         let frames = found.symbols.frames(LocationId(id));
         assert!(!frames.is_empty());

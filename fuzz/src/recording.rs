@@ -9,7 +9,7 @@ use sigspy_model::{Frame, Location, Profile, StackKind, Symbols};
 use sigspy_report::{FlameOptions, FoldedOptions, TextOptions, Unit};
 
 /// As in collector/src/recording/chunk.rs.
-const FILE_HEADER: &[u8; 16] = b"SIGSPY\r\n\x02\0\0\0\0\0\0\0";
+const FILE_HEADER: &[u8; 16] = b"SIGSPY\r\n\x03\0\0\0\0\0\0\0";
 const CHUNK_MAGIC: &[u8; 4] = b"CHNK";
 const CHUNK_HEADER: usize = 16;
 

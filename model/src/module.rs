@@ -47,7 +47,8 @@ impl Module {
 /// A place in code. One location may be several frames, when functions were inlined there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
-    /// `None` for code that belongs to no module, such as the output of a JIT compiler.
+    /// `None` for code that belongs to no module, such as the output of a JIT compiler: see
+    /// [`Profile::code_names`](crate::Profile::code_names).
     pub module: Option<ModuleId>,
     /// The address to look up. With a module: relative, as the file's own program headers and
     /// symbols spell it. Without: the runtime address. For a frame that made a call this is one

@@ -1,5 +1,7 @@
 //! The profile itself: who ran, for how long, and what it was doing.
 
+use std::collections::BTreeMap;
+
 use crate::{Accounting, Location, LocationId, Module, Shortfall};
 
 /// Index into [`Profile::processes`].
@@ -174,6 +176,8 @@ pub struct Profile {
     pub threads: Vec<Thread>,
     pub modules: Vec<Module>,
     pub locations: Vec<Location>,
+    /// What programs call their code at locations without a module, as far as they have told.
+    pub code_names: BTreeMap<LocationId, String>,
     pub stacks: Vec<Stack>,
     /// In the order they were drained. Lost, blocked and unsampled time are samples here too, so
     /// the weights add up to [`Accounting::total_ns`].

@@ -1,5 +1,7 @@
 //! Profiles with known answers, for tests.
 
+use std::collections::BTreeMap;
+
 use sigspy_model::{
     Accounting, Clock, Frame, Life, Location, LocationId, Meta, Process, ProcessId, Profile,
     Sample, Stack, StackId, StackKind, Stop, Symbols, Thread, ThreadId,
@@ -19,6 +21,7 @@ impl Builder {
             threads: Vec::new(),
             modules: Vec::new(),
             locations: Vec::new(),
+            code_names: BTreeMap::new(),
             stacks: Vec::new(),
             samples: Vec::new(),
             accounting: Accounting::default(),

@@ -236,6 +236,18 @@ mod tests {
     }
 
     #[test]
+    fn code_that_a_program_has_named_is_no_longer_anonymous() {
+        let mut builder = Builder::new();
+        builder.sample(&["main", "py::work:/app/main.py"], 3_000_000_000);
+        let leaf = builder.profile.stacks[0].locations[0];
+        builder.profile.code_names.insert(leaf, "py::work:/app/main.py".to_owned());
+        let mut out = Vec::new();
+        quality_text(&builder.profile, &TextOptions::default(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(section(&text, "Whole stacks")[1].ends_with("  3.000  [jit]"), "{text}");
+    }
+
+    #[test]
     fn no_samples_are_a_sentence() {
         let text = written(&Builder::new(), &TextOptions::default());
         assert!(text.starts_with("0.000 s CPU, 0 samples"), "{text}");

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sigspy_model::{Frame, Location, Module, ModuleId, Symbols};
+use sigspy_model::{Frame, Location, LocationId, Module, ModuleId, Symbols};
 
+use crate::demangle::clean;
 use crate::locate::DEBUG_ROOT;
 use crate::module::{self, Answer, MANY};
 use crate::pool;
@@ -13,6 +14,7 @@ use crate::problem::Problem;
 
 /// The name of code that belongs to no module.
 const ANONYMOUS: &str = "[anon]";
+
 /// Frames of every location, and what stood in the way of better ones.
 #[derive(Debug)]
 pub struct Symbolized {
@@ -22,7 +24,7 @@ pub struct Symbolized {
 }
 
 /// Looks up every location. Each address of a module is looked up once, however many locations
-/// share it.
+/// share it. Code without a module has the name that `code_names` gives to its location.
 ///
 /// `progress` is called from several threads, after each module, with how many modules are done
 /// and how many have locations at all. At most as many threads run as there are CPUs for us.
@@ -30,9 +32,10 @@ pub struct Symbolized {
 pub fn symbolize(
     modules: &[Module],
     locations: &[Location],
+    code_names: &BTreeMap<LocationId, String>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Symbolized {
-    symbolize_with(Path::new(DEBUG_ROOT), modules, locations, progress)
+    symbolize_with(Path::new(DEBUG_ROOT), modules, locations, code_names, progress)
 }
 
 /// [`symbolize`] with debug files from `debug_root`.
@@ -40,6 +43,7 @@ pub fn symbolize_with(
     debug_root: &Path,
     modules: &[Module],
     locations: &[Location],
+    code_names: &BTreeMap<LocationId, String>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Symbolized {
     let jobs = jobs(modules, locations);
@@ -57,7 +61,11 @@ pub fn symbolize_with(
     let rest = pool::map(&small, |job| finish(job));
     answers.extend(small.iter().zip(rest).map(|(job, answer)| (job.id, (*job, answer))));
 
-    let frames = locations.iter().map(|location| frames(&answers, *location)).collect();
+    let frames = (0..).map(LocationId).zip(locations).map(|(id, location)| match location.module {
+        Some(_) => frames(&answers, *location),
+        None => vec![compiled(code_names.get(&id))],
+    });
+    let frames = frames.collect();
     let problems = answers.into_iter().filter_map(|(id, (job, answer))| {
         answer.cause.map(|cause| Problem { module: id, path: job.module.path.clone(), cause })
     });
@@ -91,9 +99,11 @@ fn frames(answers: &BTreeMap<ModuleId, (&Job<'_>, Answer)>, location: Location) 
         let index = job.addresses.binary_search(&location.address).ok()?;
         answer.frames.get(index).cloned()
     });
-    found.unwrap_or_else(|| vec![anonymous()])
+    found.unwrap_or_else(|| vec![compiled(None)])
 }
 
-fn anonymous() -> Frame {
-    Frame { function: ANONYMOUS.to_owned(), file: None, line: None, inlined: false }
+/// Code that no file holds.
+fn compiled(name: Option<&String>) -> Frame {
+    let function = name.map_or(ANONYMOUS.into(), |name| clean(name)).into_owned();
+    Frame { function, file: None, line: None, inlined: false }
 }

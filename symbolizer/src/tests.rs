@@ -6,6 +6,7 @@ mod folder;
 mod nameless;
 mod names;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use object::{Object, ObjectSymbol};
@@ -31,7 +32,7 @@ fn look_up_with(
     let location = |address: &u64| Location { module: Some(ModuleId(0)), address: *address };
     let locations: Vec<_> = addresses.iter().map(location).collect();
     let modules = std::slice::from_ref(module);
-    let found = symbolize_with(debug_root, modules, &locations, &|_, _| ());
+    let found = symbolize_with(debug_root, modules, &locations, &BTreeMap::new(), &|_, _| ());
     let ids = (0..addresses.len()).map(|index| LocationId(index as u32));
     let frames = ids.map(|id| found.symbols.frames(id).to_vec()).collect();
     (frames, found.problems.into_iter().next().map(|problem| problem.cause))

@@ -84,6 +84,11 @@ pub enum Event {
     },
     /// The recording is complete.
     End,
+    /// What the program calls the code at a location without a module.
+    CodeName {
+        location: u32,
+        name: String,
+    },
 }
 
 /// [`Meta`], as written: at the start, twice, and once more at the end, when all is known.

@@ -3,7 +3,7 @@
 //! The file is untrusted: every number is checked, nothing is allocated because a number says
 //! so beyond [`MAX_RAW`](super::chunk::MAX_RAW), and what makes no sense is left out and counted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::Path;
 
@@ -130,6 +130,7 @@ struct Builder {
     threads: Numbered<Thread>,
     modules: Numbered<Module>,
     locations: Numbered<Location>,
+    code_names: BTreeMap<LocationId, String>,
     stacks: Numbered<Stack>,
     frameless: HashMap<StackKind, StackId>,
     samples: Vec<Sample>,
@@ -145,6 +146,8 @@ const LONGEST_NS: u64 = 1 << 62;
 /// Deeper stacks are not believed: recorders write a quarter of it at most. In a few megabytes a
 /// file could say a million times that a million frames were seen.
 const DEEPEST: usize = 4 * MAX_FRAMES;
+/// Longer names of code are not believed, bytes.
+const LONGEST_NAME: usize = 4096;
 const UNKNOWN: &str = "[unknown]";
 /// Stands for the process of threads whose definition is lost.
 const LOST_PROCESS: u32 = u32::MAX;
@@ -201,6 +204,14 @@ impl Builder {
                     Limits { timer_failures, perf_failures, without_kernel, unentered_forks };
             }
             Event::End => self.ended = true,
+            Event::CodeName { location, name } => self.name_code(location, name),
+        }
+    }
+
+    fn name_code(&mut self, location: u32, name: String) {
+        let place = self.locations.place(location).filter(|_| name.len() <= LONGEST_NAME);
+        if let Some(place) = place {
+            self.code_names.insert(LocationId(place), name);
         }
     }
 
@@ -278,6 +289,7 @@ impl Builder {
             threads: self.threads.values,
             modules: self.modules.values,
             locations: self.locations.values,
+            code_names: self.code_names,
             stacks: self.stacks.values,
             samples: self.samples,
             accounting,

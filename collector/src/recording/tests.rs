@@ -1,7 +1,7 @@
 //! Recordings that were written, cut, damaged, or made up.
 
 use proptest::prelude::*;
-use sigspy_model::{Profile, Shortfall, StackKind, Stop};
+use sigspy_model::{LocationId, Profile, Shortfall, StackKind, Stop};
 
 use super::chunk::{self, FILE_HEADER};
 use super::event::kind_number;
@@ -163,6 +163,22 @@ fn only_a_walk_has_frames() {
     assert_eq!(profile.stacks.len(), 1);
 }
 
+#[test]
+fn code_is_called_what_the_program_calls_it() {
+    let location = |id| Event::Location { id, module: None, address: 1 };
+    let name = |location, name: &str| Event::CodeName { location, name: name.into() };
+    let long = "n".repeat(5000);
+    let profile = with(&[
+        location(5),
+        location(7),
+        name(7, "py::work:/app/main.py"),
+        name(5, &long),
+        name(6, "of nothing"),
+    ]);
+    let expected = [(LocationId(1), "py::work:/app/main.py".to_owned())];
+    assert_eq!(profile.code_names, expected.into());
+}
+
 /// As many threads as processes, none of them the main thread of its process.
 #[test]
 fn a_recording_of_many_short_processes_is_read_at_once() {
@@ -175,6 +191,10 @@ fn a_recording_of_many_short_processes_is_read_at_once() {
     let profile = with(&each.collect::<Vec<_>>());
     assert_eq!(profile.threads.len(), 200_000);
     assert_eq!(profile.accounting.unsampled_ns, 700_000);
+}
+
+fn id_of_location_and_name() -> impl Strategy<Value = Event> {
+    (0..6u32, any::<String>()).prop_map(|(location, name)| Event::CodeName { location, name })
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -213,6 +233,7 @@ fn event() -> impl Strategy<Value = Event> {
         (any::<u64>(), any::<u64>()).prop_map(|(unbalanced_ticks, bad_records)| {
             Event::Defects { unbalanced_ticks, bad_records }
         }),
+        id_of_location_and_name(),
         Just(Event::End),
     ]
 }

@@ -6,6 +6,7 @@ use sigspy_wire::module_map::ModuleMap;
 use sigspy_wire::process::Process;
 use sigspy_wire::slot::{self, Slot, StackBounds};
 
+use super::code_names::CodeNames;
 use crate::address_space::{AddressSpace, Found, Moment, Region};
 use crate::journal::Journal;
 use crate::maps::{self, Mapping};
@@ -26,10 +27,17 @@ pub struct Code {
     is_wanted: bool,
     /// Threads whose stacks have no known bounds, and their stack pointers.
     pub unbounded: Vec<(u32, u64)>,
+    /// Of code that no module holds.
+    pub names: CodeNames,
 }
 
 impl Code {
-    pub fn new(pid: u32) -> Self {
+    /// `own_pid`: as the process knows itself.
+    pub fn new(pid: u32, own_pid: u32) -> Self {
+        Self::with_names(pid, CodeNames::new(pid, own_pid))
+    }
+
+    fn with_names(pid: u32, names: CodeNames) -> Self {
         Self {
             pid,
             space: AddressSpace::default(),
@@ -38,13 +46,15 @@ impl Code {
             pages: None,
             is_wanted: true,
             unbounded: Vec::new(),
+            names,
         }
     }
 
     /// For a child of fork: all is where it was then.
     pub fn of_child(&self, pid: u32, forked_ns: u64) -> Self {
         let (space, read_at) = (self.space.clone().until(forked_ns), Instant::now());
-        Self { space, read_at, is_wanted: false, pages: self.pages, ..Self::new(pid) }
+        let new = Self::with_names(pid, self.names.of_child(pid));
+        Self { space, read_at, is_wanted: false, pages: self.pages, ..new }
     }
 
     /// Whether something is to be looked up.
@@ -176,9 +186,9 @@ impl Code {
         }
         match found {
             Found::At(Region { module: Some((module, bias)), .. }) => {
-                journal.location(Some(module), address.wrapping_sub(bias))
+                journal.location(module, address.wrapping_sub(bias))
             }
-            _ => journal.location(None, address),
+            _ => self.names.location(address, moment.time_ns, journal),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Member {
             name: system::process_name(newcomer.pid),
             time_ns: system::monotonic_ns(),
         };
-        let code = Code::new(newcomer.pid);
+        let code = Code::new(newcomer.pid, newcomer.own_pid);
         let mut member = Self::new(0, process, code, journal);
         member.own_pid = newcomer.own_pid;
         member.pidfd = Some(pidfd);
@@ -89,8 +89,8 @@ impl Member {
             time_ns: entry.started_ns.load(Relaxed),
         };
         let started_ns = process.time_ns;
-        let code =
-            parent.map_or_else(|| Code::new(pid), |parent| parent.code.of_child(pid, started_ns));
+        let code = parent
+            .map_or_else(|| Code::new(pid, pid), |parent| parent.code.of_child(pid, started_ns));
         let mut member = Self::new(index, process, code, journal);
         // The table is in the hands of the processes: only who has mapped it is one of them.
         if maps::read(pid).is_ok_and(|maps| maps.iter().any(|one| one.file == memory)) {
@@ -245,6 +245,7 @@ impl Member {
             self.cpu_ns =
                 if self.executes_at_ns.is_some() { told_ns } else { told_ns.max(self.cpu_ns) };
         }
+        self.code.names.finish(journal);
         let cpu_ns = self.sampled_cpu_ns();
         journal.events.push(Event::ProcessCpu { process: self.id, cpu_ns });
         let time_ns = journal.since_start(system::monotonic_ns());

@@ -12,8 +12,9 @@ use crate::names::presentable;
 use crate::paths::reason;
 use crate::quality::{percent, seconds, share};
 
-/// Code that no file holds.
+/// Code that no file holds, and such code with a name.
 const ANONYMOUS: &str = "[anon]";
+const COMPILED: &str = "[jit]";
 
 /// CPU time of samples with a stack, and of those whose stack is whole, ns.
 #[derive(Clone, Copy, Default)]
@@ -45,10 +46,13 @@ pub fn write(profile: &Profile, options: &TextOptions, out: &mut dyn Write) -> i
 }
 
 fn module<'p>(profile: &'p Profile, location: Option<&LocationId>) -> &'p str {
-    let location = location.and_then(|id| profile.locations.get(id.0 as usize));
-    let module = location.and_then(|location| location.module);
-    let module = module.and_then(|id| profile.modules.get(id.0 as usize));
-    module.map_or(ANONYMOUS, |module| module.name())
+    let Some(id) = location else { return ANONYMOUS };
+    let module = profile.locations.get(id.0 as usize).and_then(|location| location.module);
+    match module.and_then(|id| profile.modules.get(id.0 as usize)) {
+        Some(module) => module.name(),
+        None if profile.code_names.contains_key(id) => COMPILED,
+        None => ANONYMOUS,
+    }
 }
 
 fn write_running(
