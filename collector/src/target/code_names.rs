@@ -24,8 +24,8 @@ use crate::journal::Journal;
 use crate::perf_map::PerfMap;
 use crate::system;
 
-/// Bytes of a map that are read at most.
-const LONGEST_MAP: u64 = 64 << 20;
+/// Bytes of maps that are read for a process at most.
+const LONGEST_MAP: u64 = if cfg!(test) { 1 << 20 } else { 128 << 20 };
 /// Bytes that are read at a time. A line that is longer is none.
 const BUFFER: usize = 64 << 10;
 /// A map is as old as the process even if a program that it was before has written it so long ago.
@@ -140,13 +140,19 @@ impl CodeNames {
 
     fn read(&mut self, journal: &mut Journal) {
         let since_ns = std::mem::replace(&mut self.looked_ns, system::monotonic_ns());
+        let mut has_grown = self.read_file(since_ns);
         if self.file.as_ref().is_none_or(MapFile::is_removed) {
             self.open();
+            has_grown |= self.read_file(since_ns);
         }
-        let Some(file) = &mut self.file else { return };
-        if file.read(|text| self.map.borrow_mut().append(since_ns, text)) {
+        if has_grown {
             self.name_the_unnamed(journal);
         }
+    }
+
+    fn read_file(&mut self, since_ns: u64) -> bool {
+        let mut append = |text: &[u8]| self.map.borrow_mut().append(since_ns, text);
+        self.file.as_mut().is_some_and(|file| file.read(&mut append))
     }
 
     /// Opens the map that is there now, if it is one of this process.
@@ -156,7 +162,8 @@ impl CodeNames {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let Ok(file) = openat(&**folder, &*name, flags, Mode::empty()) else { return };
         let (file, before) = (File::from(file), self.since.checked_sub(SLACK));
-        if let Some(opened) = MapFile::new(file, self.pid, before) {
+        let left = self.file.as_ref().map_or(LONGEST_MAP, |file| file.left);
+        if let Some(opened) = MapFile::new(file, self.pid, before, left) {
             self.file = Some(opened);
         }
     }
@@ -176,14 +183,14 @@ impl CodeNames {
 struct MapFile {
     file: File,
     offset: u64,
-    /// Bytes that may still be read.
+    /// Bytes that may still be read, in its successors too.
     left: u64,
 }
 
 impl MapFile {
     /// `None`: it is no file, or of somebody else than process `pid`. What was last written before
     /// `before` is left out.
-    fn new(file: File, pid: u32, before: Option<SystemTime>) -> Option<Self> {
+    fn new(file: File, pid: u32, before: Option<SystemTime>, left: u64) -> Option<Self> {
         let metadata = file.metadata().ok()?;
         let owner = fs::metadata(format!("/proc/{pid}")).map(|data| data.uid());
         let owners = [0, owner.unwrap_or_else(|_| nix::unistd::geteuid().as_raw())];
@@ -192,7 +199,7 @@ impl MapFile {
         }
         let is_older = metadata.modified().is_ok_and(|written| Some(written) < before);
         let offset = if is_older { metadata.len() } else { 0 };
-        Some(Self { file, offset, left: LONGEST_MAP })
+        Some(Self { file, offset, left })
     }
 
     /// Another one may have come in its place.
@@ -201,7 +208,7 @@ impl MapFile {
     }
 
     /// Gives what is new to `take`, which says how much it has taken. True: there was something.
-    fn read(&mut self, mut take: impl FnMut(&[u8]) -> usize) -> bool {
+    fn read(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) -> bool {
         let Ok(length) = self.file.metadata().map(|data| data.len()) else { return false };
         if length < self.offset {
             self.offset = 0; // it was begun anew

@@ -105,11 +105,12 @@ fn a_map_that_is_removed_is_read_to_its_end_and_its_successor_from_the_beginning
     names.follow(&mut journal);
     folder.append("2000 10 b\n");
     fs::remove_file(folder.map()).unwrap();
-    names.read(&mut journal);
     folder.append("3000 10 c\n");
     names.read(&mut journal);
+    let mut told = told(&mut journal);
+    told.sort_unstable();
     let expected = locations.into_iter().zip(["a", "b", "c"].map(str::to_owned));
-    assert_eq!(told(&mut journal), expected.collect::<Vec<_>>());
+    assert_eq!(told, expected.collect::<Vec<_>>());
 }
 
 #[test]
