@@ -225,6 +225,32 @@ fn signal_frames_in_circles_end_the_walk() {
     assert_eq!((frames.len(), stop), (18, BadRule));
 }
 
+/// What Go's `asmcgocall` has at its stack pointer, on the stack of C.
+fn go_call(goroutine: u64, depth: u64) -> Vec<u64> {
+    vec![CALLER + 1, 0, 0, 0, 0, depth, goroutine]
+}
+
+#[test]
+fn a_c_function_that_go_has_called_leads_to_the_goroutine() {
+    const GOROUTINE: u64 = 0xc0_0000_0000;
+    const OTHER: u64 = 0xc0_0001_0000;
+    // The leaf's return address, and then asmcgocall's frame; `g.stack.hi` is behind `g.stack.lo`.
+    let stack = [&[CALLER + 1][..], &go_call(GOROUTINE, 0x100)[..]].concat();
+    let walk = Walk::new(LEAF, &stack).rules(ON_ENTRY, Rule::GO_CALL);
+    let (frames, stop) = walk
+        .words(GOROUTINE, &[OTHER, OTHER + 0x200])
+        .words(OTHER + 0x100, &[OUTERMOST + 1])
+        .finish();
+    assert_eq!((frames, stop), (vec![LEAF | EXACT, CALLER + 1, OUTERMOST + 1], End));
+}
+
+#[test]
+fn a_c_function_that_go_has_called_without_a_goroutine_is_on_the_same_stack() {
+    let stack = [&go_call(0, STACK + 0x100)[..], &[0; 25], &[OUTERMOST + 1]].concat();
+    let walk = Walk::new(LEAF, &stack).rules(Rule::GO_CALL, ON_ENTRY);
+    assert_eq!(walk.finish(), (vec![LEAF | EXACT, OUTERMOST + 1], End));
+}
+
 /// Frames of code that keeps frame pointers: saved rbp and return address, twice.
 fn chain() -> Vec<u64> {
     vec![STACK + 0x18, COMPILED_LATER + 4, 0, 0x1234_5678, OUTERMOST + 1]

@@ -48,38 +48,52 @@ pub fn with_popped_frame_pointer(code: &[u8]) -> impl Iterator<Item = Range<usiz
 ///
 /// Source: Go, runtime/asm_amd64.s: `mcall`, `morestack`, `systemstack`, `asmcgocall`.
 pub fn on_other_stacks(code: &[u8]) -> Vec<(Range<usize>, Rule)> {
-    const STORE: usize = 5;
     let mut found: Vec<(Range<usize>, Rule)> = Vec::new();
-    let mut since: Option<(usize, Rule)> = None;
-    let mut turn = |place: usize, next: Option<Rule>| {
-        found.extend(since.take().map(|(start, rule)| (start..place, rule)));
-        since = next.map(|rule| (place, rule));
-        next
-    };
-    let (mut is_go, mut now) = (false, None);
-    for (place, bytes) in code.windows(STORE).enumerate() {
-        match bytes {
-            // mov rsp, [register + 56]
-            [0x48 | 0x49, 0x8b, 0x60..=0x63 | 0x65..=0x67, 0x38, next] => {
-                is_go = true;
-                let rule = if matches!(next, 0x50 | 0xe8) { Rule::END } else { NOWHERE };
-                now = turn(place + 4, if now.is_none() { Some(rule) } else { None });
-            }
+    let mut is_go = false;
+    let mut open: Option<(usize, Rule)> = None;
+    for place in 0..code.len() {
+        let (length, next) = match &code[place..] {
+            // mov rsp, [register + 56]; maybe by way of rbx
+            [0x48 | 0x49, 0x8b, 0x60..=0x63 | 0x65..=0x67, 0x38, behind @ ..] => (4, Some(behind)),
+            [0x48, 0x8b, 0x58..=0x5f, 0x38, 0x48, 0x89, 0xdc, behind @ ..] => (7, Some(behind)),
+            _ => (0, None),
+        };
+        if let Some(behind) = next {
+            is_go = true;
+            let rule = if matches!(behind, [0x50 | 0xe8, ..]) { Rule::END } else { NOWHERE };
+            let comes_back = open.is_some();
+            turn(&mut open, place + length, (!comes_back).then_some(rule), &mut found);
+            continue;
+        }
+        match &code[place..] {
             // sub rsp, 64; and rsp, ...
-            [0x48, 0x83, 0xec, 0x40, 0x48] if is_go && now.is_none() => {
-                now = turn(place + 4, Some(NOWHERE));
+            [0x48, 0x83, 0xec, 0x40, 0x48, ..] if is_go && open.is_none() => {
+                turn(&mut open, place + 4, Some(NOWHERE), &mut found);
             }
             // mov [rsp + 40], rdi or rdx
-            [0x48, 0x89, 0x7c | 0x54, 0x24, 0x28] if is_go => {
-                now = turn(place + STORE, Some(Rule::GO_CALL));
+            [0x48, 0x89, 0x7c | 0x54, 0x24, 0x28, ..] if is_go => {
+                turn(&mut open, place + 5, Some(Rule::GO_CALL), &mut found);
             }
-            // mov rsp, rsi
-            [0x48, 0x89, 0xf4, ..] if now.is_some() => now = turn(place + 3, None),
+            // mov rsp, rsi or r12
+            [0x48, 0x89, 0xf4, ..] | [0x4c, 0x89, 0xe4, ..] if open.is_some() => {
+                turn(&mut open, place + 3, None, &mut found)
+            }
             _ => {}
         }
     }
-    turn(code.len(), None);
+    turn(&mut open, code.len(), None, &mut found);
     found
+}
+
+/// Ends the piece that is open, and begins the next.
+fn turn(
+    open: &mut Option<(usize, Rule)>,
+    place: usize,
+    next: Option<Rule>,
+    found: &mut Vec<(Range<usize>, Rule)>,
+) {
+    found.extend(open.take().map(|(start, rule)| (start..place, rule)));
+    *open = next.map(|rule| (place, rule));
 }
 
 /// `_init` and `_fini`: linked together from a first and a last part that make and undo one
@@ -142,5 +156,49 @@ fn entry_rule(entries: &[u8]) -> Rule {
         Rule::plt(8, 4 + PUSH_NUMBER_SIZE)
     } else {
         ON_ENTRY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TO_SCHEDULER: &[u8] = &[0x49, 0x8b, 0x66, 0x38]; // mov rsp, [r14 + 56]
+    const BY_RBX: &[u8] = &[0x48, 0x8b, 0x5a, 0x38, 0x48, 0x89, 0xdc];
+    const ALIGN: &[u8] = &[0x48, 0x83, 0xec, 0x40, 0x48, 0x83, 0xe4, 0xf0]; // sub; and
+    const KEEP: &[u8] = &[0x48, 0x89, 0x7c, 0x24, 0x28]; // mov [rsp + 40], rdi
+    const KEEP_SP: &[u8] = &[0x48, 0x89, 0x54, 0x24, 0x28]; // mov [rsp + 40], rdx
+    const BACK: &[u8] = &[0x48, 0x89, 0xf4]; // mov rsp, rsi
+    const CALL: &[u8] = &[0xff, 0xd0];
+    const RET: &[u8] = &[0xc3];
+
+    #[test]
+    fn code_that_stays_on_its_stack_has_no_pieces() {
+        let code = [ALIGN, KEEP_SP, CALL, BACK, RET].concat();
+        assert_eq!(on_other_stacks(&code), []);
+        assert_eq!(on_other_stacks(&[]), []);
+    }
+
+    #[test]
+    fn what_does_not_come_back_from_the_scheduler_is_outermost() {
+        for next in [&[0x50][..], &[0xe8, 0, 0, 0, 0]] {
+            let code = [RET, TO_SCHEDULER, next, RET].concat();
+            assert_eq!(on_other_stacks(&code), [(5..code.len(), Rule::END)]);
+        }
+    }
+
+    #[test]
+    fn no_way_leads_from_the_scheduler_to_what_comes_back() {
+        let code = [RET, BY_RBX, CALL, TO_SCHEDULER, RET].concat();
+        assert_eq!(on_other_stacks(&code), [(8..14, NOWHERE)]);
+    }
+
+    #[test]
+    fn calls_of_c_have_the_goroutine_beside_them() {
+        let code = [TO_SCHEDULER, ALIGN, KEEP, CALL, BACK, RET, ALIGN, KEEP_SP, CALL, BACK, RET];
+        let code = code.concat();
+        let first = [(4..17, NOWHERE), (17..22, Rule::GO_CALL)];
+        let second = [(27..36, NOWHERE), (36..41, Rule::GO_CALL)];
+        assert_eq!(on_other_stacks(&code), [first, second].concat());
     }
 }
