@@ -186,14 +186,10 @@ impl Frame {
             }
             return self.leave_by_frame_pointer(modules, memory);
         }
-        match memory.word(self.sp()) {
-            Some(return_address)
-                if returns_to_known_code(return_address, modules)
-                    || arch::was_called_from(return_address, self.pc, memory) =>
-            {
-                self.go_to_caller(return_address, self.sp().wrapping_add(arch::RETURN_ADDRESS))
-            }
-            _ => self.leave_by_frame_pointer(modules, memory),
+        if self.leave_without_frame(modules, memory) {
+            Ok(())
+        } else {
+            self.leave_by_frame_pointer(modules, memory)
         }
     }
 
@@ -205,20 +201,40 @@ impl Frame {
         modules: &mut impl Modules,
         memory: &mut impl Memory,
     ) -> Option<Result<(), Stop>> {
-        if self.exact {
-            return None;
-        }
         // Code is read by a system call: only where what the trampoline returns to is in its place,
         // and once for all trampolines that were called from there.
         let cfa = self.sp().wrapping_add(arch::BEHIND_ONE_WORD);
         let return_address = memory.word(cfa.wrapping_sub(arch::RETURN_ADDRESS))?;
+        let is_known = !self.exact && return_address == self.calls_trampolines;
         let is_one = returns_to_known_code(return_address, modules)
-            && (return_address == self.calls_trampolines || arch::only_leaves(self.pc, memory));
+            && (is_known || arch::only_leaves(self.pc, memory));
         if !is_one {
             return None;
         }
         self.calls_trampolines = return_address;
         Some(self.go_to_caller(return_address, cfa))
+    }
+
+    /// Leaves code without a rule where it was interrupted, if it has no frame yet, or none any
+    /// more: its return address is on top of the stack, or behind the frame pointer of its caller,
+    /// which it has just pushed. By the frame pointer one would come to the caller's caller.
+    /// Returns whether it was so.
+    fn leave_without_frame(
+        &mut self,
+        modules: &mut impl Modules,
+        memory: &mut impl Memory,
+    ) -> bool {
+        let [top, second] = [0, 8].map(|offset| memory.word(self.sp().wrapping_add(offset)));
+        let has_pushed =
+            self.register(arch::RBP).is_some_and(|rbp| rbp > self.sp() && top == Some(rbp));
+        let place = if has_pushed { second } else { top };
+        let size = arch::RETURN_ADDRESS + if has_pushed { 8 } else { 0 };
+        let is_return = |address: &u64| {
+            returns_to_known_code(*address, modules) && arch::may_follow_call(*address, memory)
+                || arch::follows_call(*address, memory)
+        };
+        let Some(return_address) = place.filter(is_return) else { return false };
+        self.go_to_caller(return_address, self.sp().wrapping_add(size)).is_ok()
     }
 
     /// Leaves code that no module holds: compiled at run time.
@@ -227,41 +243,10 @@ impl Frame {
         modules: &mut impl Modules,
         memory: &mut impl Memory,
     ) -> Result<(), Stop> {
-        let frameless = if self.exact { arch::frameless(self.pc, memory) } else { None };
-        match frameless {
-            Some((size, has_rbp)) => self.leave_frameless(size, has_rbp, modules, memory),
-            None => self.leave_by_frame_pointer(modules, memory),
+        if self.exact && self.leave_without_frame(modules, memory) {
+            return Ok(());
         }
-    }
-
-    /// Leaves a function that was interrupted before it had its own frame pointer, or after. What is
-    /// said to be its return address must be one.
-    fn leave_frameless(
-        &mut self,
-        size: u64,
-        has_rbp: bool,
-        modules: &mut impl Modules,
-        memory: &mut impl Memory,
-    ) -> Result<(), Stop> {
-        let cfa = self.sp().wrapping_add(size);
-        let place = cfa.wrapping_sub(arch::RETURN_ADDRESS);
-        let Some(return_address) = memory.word(place).filter(|pc| arch::may_be_code(*pc)) else {
-            return self.leave_by_frame_pointer(modules, memory);
-        };
-        let is_behind_call = |memory: &mut _| {
-            read(return_address & !7, memory).is_ok()
-                && arch::may_follow_call(return_address, memory)
-        };
-        if !(returns_to_known_code(return_address, modules) || is_behind_call(memory)) {
-            return self.leave_by_frame_pointer(modules, memory);
-        }
-        let rbp = match has_rbp {
-            true => memory.word(place.wrapping_sub(arch::RETURN_ADDRESS)),
-            false => self.register(arch::RBP),
-        };
-        self.go_to_caller(return_address, cfa)?;
-        self.set(arch::RBP, rbp);
-        Ok(())
+        self.leave_by_frame_pointer(modules, memory)
     }
 
     /// Leaves by the frame pointer, if it proves to be one: it points into the stack above, and

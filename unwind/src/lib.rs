@@ -24,7 +24,8 @@
 //!
 //! Where there is no rule, a step must prove itself: a frame pointer into the stack with a
 //! return address into known code beside it, or with a plausible frame above it (code that was
-//! compiled at run time). What cannot be proved ends the walk: a short stack that says so is
+//! compiled at run time). Where a function was interrupted that has no frame, its return address
+//! is on top of the stack, and behind a call. What cannot be proved ends the walk: a short stack that says so is
 //! better than a wrong one.
 //!
 //! Rules that walks have used can be kept by program counter ([`Cache`]): then a frame costs a look

@@ -54,41 +54,41 @@ pub fn interrupted_registers(sp: u64, memory: &mut impl Memory) -> Option<([u64;
 /// From rsp to the CFA of a function that has pushed one word.
 pub const BEHIND_ONE_WORD: u64 = 16;
 
-/// Whether code does nothing more but leave: `add rsp, 8; ret`. The CFA is at [`BEHIND_ONE_WORD`]
-/// then. CPython calls each Python function through such a trampoline while it has a perf map, and
+/// Whether code does nothing more but leave: `add rsp, 8; ret`, maybe with `call rcx` before it. The
+/// CFA is at [`BEHIND_ONE_WORD`] then. CPython calls each Python function through such a trampoline while it has a perf map, and
 /// the trampoline has no frame pointer. Async-signal-safe.
 ///
 /// Source: python/cpython, Python/asm_trampoline.S.
 pub fn only_leaves(pc: u64, memory: &mut impl Memory) -> bool {
-    matches!(code_at(pc, memory), Some([0x48, 0x83, 0xc4, 0x08, 0xc3, ..]))
+    matches!(
+        code_at(pc, memory),
+        Some([0x48, 0x83, 0xc4, 0x08, 0xc3, ..] | [0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3, _])
+    )
 }
 
-/// Where the caller's frame is, seen from an instruction that has not made its own yet, or has taken
-/// it back: from rsp to the CFA, and whether the caller's rbp lies below the return address.
+/// Whether the bytes before `pc` are a call: an indirect one, or of something that can be read.
 /// Async-signal-safe.
-pub fn frameless(pc: u64, memory: &mut impl Memory) -> Option<(u64, bool)> {
-    match code_at(pc, memory)? {
-        // ret; push rbp
-        [0xc3 | 0x55, ..] => Some((RETURN_ADDRESS, false)),
-        // mov rbp, rsp, in both ways to spell it
-        [0x48, 0x89, 0xe5, ..] | [0x48, 0x8b, 0xec, ..] => Some((BEHIND_ONE_WORD, true)),
-        // the trampoline of CPython: sub rsp, 8; call rcx; add rsp, 8
-        [0x48, 0x83, 0xec, 0x08, 0xff, 0xd1, ..] => Some((RETURN_ADDRESS, false)),
-        [0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3, _] | [0x48, 0x83, 0xc4, 0x08, 0xc3, ..] => {
-            Some((BEHIND_ONE_WORD, false))
+pub fn follows_call(pc: u64, memory: &mut impl Memory) -> bool {
+    match code_before(pc, memory) {
+        Some([.., CALL, a, b, c, d]) => {
+            let distance = i32::from_le_bytes([a, b, c, d]);
+            memory.word(pc.wrapping_add_signed(distance.into()) & !7).is_some()
         }
-        _ => None,
+        Some(code) => is_indirect_call(&code),
+        None => false,
     }
 }
 
-/// Whether a return address is behind a call of a function that begins shortly before `pc`.
-/// Async-signal-safe.
-pub fn was_called_from(return_address: u64, pc: u64, memory: &mut impl Memory) -> bool {
-    const SHORTLY: u64 = 64;
-    let Some([.., CALL, a, b, c, d]) = code_before(return_address, memory) else { return false };
-    let distance = i32::from_le_bytes([a, b, c, d]);
-    let function = return_address.wrapping_add_signed(distance.into());
-    pc.checked_sub(function).is_some_and(|offset| offset < SHORTLY)
+/// Whether bytes end with `call` by a register, or by memory in any of the ways to address it.
+fn is_indirect_call(code: &[u8; 8]) -> bool {
+    matches!(
+        code,
+        [.., 0xff, 0xd0..=0xd7 | 0x10..=0x13 | 0x16 | 0x17]
+            | [.., 0xff, 0x14 | 0x50..=0x53 | 0x55..=0x57, _]
+            | [.., 0xff, 0x54, _, _]
+            | [.., 0xff, 0x15 | 0x90..=0x93 | 0x95..=0x97, _, _, _, _]
+            | [.., 0xff, 0x94, _, _, _, _, _]
+    )
 }
 
 /// Whether the bytes before `pc` could be a call, direct or by any operand; true if they cannot be
@@ -137,5 +137,36 @@ pub fn stack_before_go_call(sp: u64, memory: &mut impl Memory) -> Option<u64> {
     match goroutine {
         0 => Some(depth),
         _ => memory.word(goroutine.wrapping_add(STACK_HI))?.checked_sub(depth),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made_up::MadeUpMemory;
+
+    #[test]
+    fn calls_are_known_by_their_last_bytes() {
+        const PC: u64 = 0x1003;
+        let is_call = |bytes: &[u8]| {
+            let mut code = [0x90; 16];
+            code[3 + 8 - bytes.len()..3 + 8].copy_from_slice(bytes);
+            let words = [0, 8].map(|at| u64::from_le_bytes(*code[at..].first_chunk().unwrap()));
+            follows_call(PC + 8, &mut MadeUpMemory::default().with(PC & !7, &words))
+        };
+        assert!(is_call(&[0xff, 0xd0])); // rax
+        assert!(is_call(&[0x41, 0xff, 0xd4])); // r12
+        assert!(is_call(&[0xff, 0x13])); // [rbx]
+        assert!(is_call(&[0xff, 0x14, 0xc8])); // [rax + rcx * 8]
+        assert!(is_call(&[0xff, 0x15, 1, 2, 3, 4])); // [rip + ...]
+        assert!(is_call(&[0xff, 0x50, 0x20])); // [rax + 0x20]
+        assert!(is_call(&[0xff, 0x54, 0x24, 0x20])); // [rsp + 0x20]
+        assert!(is_call(&[0x41, 0xff, 0x95, 1, 2, 3, 4])); // [r13 + ...]
+        assert!(is_call(&[0x41, 0xff, 0x94, 0x24, 1, 2, 3, 4])); // [r12 + ...]
+        assert!(is_call(&[CALL, 0xf8, 0xff, 0xff, 0xff])); // 8 bytes lower
+        assert!(!is_call(&[CALL, 0, 0, 0x40, 0])); // to where nothing is
+        assert!(!is_call(&[0xff, 0xe0])); // a jump
+        assert!(!is_call(&[0xff, 0x14]));
+        assert!(!is_call(&[]));
     }
 }

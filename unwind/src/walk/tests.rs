@@ -336,9 +336,8 @@ fn code_compiled_at_run_time_is_left_before_it_has_a_frame_pointer_and_after() {
     for code in [MOV, CALL_ADD_RET] {
         assert_eq!(walk(code, &[beyond, CALLER + 1, OUTERMOST + 1]), frames, "{code:x}");
     }
-    // In the middle of it, and where no return address is: by frame pointers.
+    // Where no return address is: by frame pointers.
     let beside = [COMPILED_LATER | EXACT, OUTERMOST + 1];
-    assert_eq!(walk(0x90, &[CALLER + 1, OUTERMOST + 1]), beside);
     assert_eq!(walk(PUSH, &[5, OUTERMOST + 1]), beside);
 }
 
@@ -354,14 +353,37 @@ fn in_a_gap_the_return_address_is_on_top_or_beside_the_frame_pointer() {
 }
 
 #[test]
-fn in_a_gap_a_call_of_the_function_proves_a_return_address_in_a_gap() {
+fn in_a_gap_a_call_of_something_proves_a_return_address_in_a_gap() {
     const RETURN: u64 = GAP + 0x48;
     let call = |distance: i32| 0xe8_u64 << 24 | u64::from(distance as u32) << 32;
-    let walk = || Walk::new(GAP + 4, &[RETURN, OUTERMOST + 1]).register(RBP, STACK);
+    let walk =
+        || Walk::new(GAP + 4, &[RETURN, OUTERMOST + 1]).register(RBP, STACK).words(GAP, &[0]);
     let (frames, _) = walk().words(RETURN - 8, &[call(-0x48), 0]).finish();
     assert_eq!(frames[..2], [(GAP + 4) | EXACT, RETURN]);
-    let (frames, _) = walk().words(RETURN - 8, &[call(-8), 0]).finish();
+    let (frames, _) = walk().words(RETURN - 8, &[call(0x1234_5678), 0]).finish();
     assert_eq!(frames[..2], [(GAP + 4) | EXACT, OUTERMOST + 1]);
+}
+
+/// Where code that no module holds goes on behind `call rax`.
+const CALLED: u64 = COMPILED_LATER + 0x40;
+const CALL_RAX: [u64; 2] = [0xd0ff << 48, 0];
+
+#[test]
+fn without_a_rule_a_function_that_has_no_frame_yet_does_not_hide_its_caller() {
+    for leaf in [COMPILED_LATER, GAP] {
+        let all = [leaf | EXACT, CALLED, OUTERMOST + 1];
+        // The frame pointer is that of the caller.
+        let stack = [CALLED, 5, 0, OUTERMOST + 1];
+        let walk = || Walk::new(leaf, &stack).register(RBP, STACK + 16);
+        assert_eq!(walk().words(CALLED - 8, &CALL_RAX).finish(), (all.to_vec(), End));
+        let hidden = vec![leaf | EXACT, OUTERMOST + 1];
+        assert_eq!(walk().words(CALLED - 8, &[0, 0]).finish(), (hidden.clone(), End)); // no call
+        assert_eq!(walk().finish(), (hidden, End));
+        // It has been pushed, and does not point here yet.
+        let stack = [STACK + 24, CALLED, 5, 0, OUTERMOST + 1];
+        let walk = Walk::new(leaf, &stack).register(RBP, STACK + 24);
+        assert_eq!(walk.words(CALLED - 8, &CALL_RAX).finish(), (all.to_vec(), End));
+    }
 }
 
 #[test]
