@@ -104,6 +104,18 @@ pub fn start(command: &mut Command) -> Child {
     child
 }
 
+/// Has all threads traced that a process will make; they stop before they begin.
+pub fn trace_new_threads(pid: Tid) {
+    let options = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACECLONE;
+    request(libc::PTRACE_SETOPTIONS, pid, 0, options as usize);
+}
+
+/// Sends a signal to one thread of a process. It may have ended.
+pub fn send(pid: Tid, tid: Tid, signal: i32) {
+    // SAFETY: the call takes numbers only.
+    unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) };
+}
+
 /// Lets a thread go on; `signal` is delivered to it first, unless it is 0.
 pub fn resume(tid: Tid, how: Go, signal: i32) {
     let how = match how {
@@ -127,6 +139,15 @@ pub fn wait() -> Option<(Tid, Stop)> {
     Some((tid, decoded(status)))
 }
 
+/// The same if there is something to be told already. `None`: not now.
+pub fn poll() -> Option<(Tid, Stop)> {
+    let mut status = 0;
+    let flags = libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;
+    // SAFETY: `status` is ours.
+    let tid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+    (tid > 0).then(|| (tid, decoded(status)))
+}
+
 fn decoded(status: i32) -> Stop {
     if libc::WIFEXITED(status) {
         return Stop::Ended(libc::WEXITSTATUS(status));
@@ -146,6 +167,10 @@ pub fn registers(tid: Tid) -> Registers {
     request(libc::PTRACE_GETREGS, tid, 0, registers.as_mut_ptr() as usize);
     // SAFETY: the request has written all of them, or failed and never returned.
     unsafe { registers.assume_init() }
+}
+
+pub fn set_registers(tid: Tid, registers: &Registers) {
+    request(libc::PTRACE_SETREGS, tid, 0, ptr::from_ref(registers) as usize);
 }
 
 /// The registers of the vector and floating-point units. Left out: the words in which the kernel
@@ -181,22 +206,22 @@ pub fn set_signal_info(tid: Tid, info: &SigInfo) {
     request(libc::PTRACE_SETSIGINFO, tid, 0, ptr::from_ref(info) as usize);
 }
 
-/// Stops the thread before it executes the instruction at `address`; replaces the address given
-/// before. `None`: no longer.
-pub fn set_breakpoint(tid: Tid, address: Option<u64>) {
+/// Stops the thread before it executes the instruction at one of these addresses, of which there
+/// are four at most; they replace those given before.
+pub fn set_breakpoints(tid: Tid, addresses: &[u64]) {
     const CONTROL: usize = 7;
-    const FIRST_ENABLED: usize = 1; // all other bits zero: execution, one byte
+    const ENABLED: usize = 1; // all other bits zero: execution, one byte
     let set = |register: usize, value: usize| {
         let offset = mem::offset_of!(libc::user, u_debugreg) + register * size_of::<u64>();
         request(libc::PTRACE_POKEUSER, tid, offset, value);
     };
-    match address {
-        Some(address) => {
-            set(0, address as usize);
-            set(CONTROL, FIRST_ENABLED);
-        }
-        None => set(CONTROL, 0),
+    assert!(addresses.len() <= 4, "the processor has four");
+    let mut control = 0;
+    for (register, address) in addresses.iter().enumerate() {
+        set(register, *address as usize);
+        control |= ENABLED << (2 * register);
     }
+    set(CONTROL, control);
 }
 
 /// The flag with which a thread passes a breakpoint that it stands at.

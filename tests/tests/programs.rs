@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sigspy_tests::{Outcome, TempDir, export, needs, program, run_with_input, sigspy};
+use sigspy_tests::{Outcome, TempDir, export, needs, program, prose, run_with_input, sigspy};
 
 /// A command, its input files and standard input, and the files it makes.
 #[derive(Default)]
@@ -93,20 +93,6 @@ fn text(bytes: &[u8]) -> String {
 fn assert_has_samples(recording: &Path, outcome: &Outcome) {
     let folded = run_with_input(&mut export(recording), &[]).expect(0);
     assert!(!folded.stdout.is_empty(), "nothing was recorded of\n{outcome}");
-}
-
-/// Text that compresses about as well as prose does, the same in every run.
-fn prose(bytes: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut text = String::with_capacity(bytes + 16);
-    while text.len() < bytes {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let word = (state >> 33) % 5000;
-        text += &format!("{:x} ", word * word);
-    }
-    text.truncate(bytes);
-    text.into_bytes()
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 mod oracle;
 mod shadow;
-mod target;
 
 use std::process::Command;
 

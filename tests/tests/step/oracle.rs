@@ -6,10 +6,10 @@ use std::process::Command;
 
 use nix::libc::SIGTRAP;
 use sigspy_tests::ptrace::{self, Go, Registers, Stop};
+use sigspy_tests::remote::{Target, in_dwarf_order};
 use sigspy_unwind::{EXACT, Stop as WalkStop};
 
 use crate::shadow::Shadow;
-use crate::target::Target;
 
 /// What was found at the instructions of one program.
 #[derive(Default)]
@@ -72,7 +72,7 @@ pub fn check(command: &mut Command, limit: u64) -> Verdict {
 
 fn compare(registers: &Registers, shadow: &Shadow, target: &mut Target, verdict: &mut Verdict) {
     verdict.instructions += 1;
-    let (found, stop) = target.walk(registers);
+    let (found, stop) = target.walk(&in_dwarf_order(registers));
     let mut expected = std::iter::once(registers.rip | EXACT).chain(shadow.callers());
     let is_prefix = found.iter().all(|&pc| expected.next() == Some(pc));
     let is_whole = expected.next().is_none();

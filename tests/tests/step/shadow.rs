@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use std::mem;
 
 use sigspy_tests::ptrace::Registers;
+use sigspy_tests::remote::Target;
 use sigspy_unwind::EXACT;
-
-use crate::target::Target;
 
 /// A return address, or where a signal has interrupted.
 struct Entry {

@@ -141,7 +141,7 @@ impl Tracer {
         let mut region = Region { name, ..Region::default() };
         while let Some(registers) = self.step(tid) {
             if registers.rax == END && ptrace::read(tid, registers.rip) == [0x0f, 0x05] {
-                ptrace::set_breakpoint(tid, None);
+                ptrace::set_breakpoints(tid, &[]);
                 ptrace::resume(tid, Go::ToSyscall, 0);
                 break;
             }
@@ -237,7 +237,7 @@ impl Tracer {
 
     /// Lets the thread take a SIGPROF and run the handler to its end, back to where it stands.
     fn run_handler(&mut self, tid: Tid, before: &Registers, here: &str) {
-        ptrace::set_breakpoint(tid, Some(before.rip));
+        ptrace::set_breakpoints(tid, &[before.rip]);
         // A thread that was stopped here before would return with the flag, and pass.
         ptrace::clear_resume_flag(tid, before);
         let mut signal = SIGPROF;

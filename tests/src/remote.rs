@@ -10,24 +10,37 @@ use nix::libc;
 use object::elf::{FileHeader64, PF_X, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Object, ObjectSymbol};
-use sigspy_tests::ptrace::{Registers, Tid};
-use sigspy_unwind::{Cache, Cached, Frame, Memory, Modules, Stop, Table, compile, walk};
+use sigspy_unwind::{
+    Cache, Cached, CompileError, EXACT, Frame, Memory, Modules, Registers, Rule, Stop, Table,
+    compile, walk,
+};
+
+use crate::ptrace::{self, Tid};
 
 /// The stack that a step looks at is mostly in the first of these bytes above the stack pointer.
 const WINDOW: usize = 8192;
 
 /// One ELF file.
-struct Image {
-    bytes: Vec<u8>,
+pub struct Image {
+    pub bytes: Vec<u8>,
+    /// Empty: there is no call frame information to make one of.
     table: Vec<u8>,
 }
 
-struct Code {
+/// Code of a file, as it is mapped.
+pub struct Code {
+    pub start: u64,
+    pub end: u64,
+    /// Runtime addresses minus those of the file.
+    pub bias: u64,
+    pub name: String,
+    pub image: Rc<Image>,
+}
+
+struct Mapping {
     start: u64,
     end: u64,
-    bias: u64,
-    name: String,
-    image: Rc<Image>,
+    is_executable: bool,
 }
 
 pub struct Target {
@@ -35,11 +48,13 @@ pub struct Target {
     memory: File,
     images: HashMap<String, Option<Rc<Image>>>,
     code: Vec<Code>,
-    /// How often `code` was read, and rules that were found by it.
-    readings: u64,
+    maps: String,
+    /// How often it has changed.
+    changes: u64,
+    /// Rules that were found in `code`.
     cache: Box<Cache>,
     /// All mappings, by rising address.
-    mappings: Vec<(u64, u64)>,
+    mappings: Vec<Mapping>,
     window_start: u64,
     window: [u8; WINDOW],
     /// As many bytes of it are there.
@@ -55,7 +70,8 @@ impl Target {
             memory,
             images: HashMap::new(),
             code: Vec::new(),
-            readings: 0,
+            maps: String::new(),
+            changes: 0,
             cache: Box::default(),
             mappings: Vec::new(),
             window_start: 0,
@@ -67,10 +83,12 @@ impl Target {
         target
     }
 
-    /// Reads where everything is.
-    fn read_maps(&mut self) {
-        self.readings += 1;
+    /// Reads where everything is; the number that it returns is another one when that has changed.
+    pub fn read_maps(&mut self) -> u64 {
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).expect("it lives");
+        if maps == self.maps {
+            return self.changes;
+        }
         (self.code, self.mappings) = (Vec::new(), Vec::new());
         for line in maps.lines() {
             let mut words = line.split_ascii_whitespace();
@@ -80,14 +98,18 @@ impl Target {
             let number = |text: &str| u64::from_str_radix(text, 16).expect("maps have numbers");
             let (start, end) = range.split_once('-').expect("maps have ranges");
             let (start, end) = (number(start), number(end));
-            self.mappings.push((start, end));
-            if permissions.contains('x')
+            let is_executable = permissions.contains('x');
+            self.mappings.push(Mapping { start, end, is_executable });
+            if is_executable
                 && let Some(image) = self.image(&name, start, end)
                 && let Some(address) = address_of(&image, number(&offset))
             {
                 self.code.push(Code { start, end, bias: start - address, name, image });
             }
         }
+        self.maps = maps;
+        self.changes += 1;
+        self.changes
     }
 
     fn image(&mut self, name: &str, start: u64, end: u64) -> Option<Rc<Image>> {
@@ -101,14 +123,23 @@ impl Target {
             fs::read(name).ok().filter(|bytes| bytes.starts_with(b"\x7fELF"))
         };
         let image = bytes.map(|bytes| {
-            let table = compile(&bytes).unwrap_or_else(|error| panic!("{name}: {error}")).bytes;
+            let table = match compile(&bytes) {
+                Ok(compiled) => compiled.bytes,
+                Err(CompileError::NoCallFrameInformation) => Vec::new(),
+                Err(error) => panic!("{name}: {error}"),
+            };
             Rc::new(Image { bytes, table })
         });
         self.images.insert(name.to_owned(), image.clone());
         image
     }
 
-    fn code_at(&self, pc: u64) -> Option<&Code> {
+    /// All code of files.
+    pub fn code(&self) -> &[Code] {
+        &self.code
+    }
+
+    pub fn code_at(&self, pc: u64) -> Option<&Code> {
         self.code.iter().find(|code| code.start <= pc && pc < code.end)
     }
 
@@ -120,34 +151,43 @@ impl Target {
         self.code_at(pc).is_some()
     }
 
+    /// Whether there is code at an address, of a file or made at run time.
+    pub fn may_execute(&self, pc: u64) -> bool {
+        self.mapping_at(pc).is_some_and(|mapping| mapping.is_executable)
+    }
+
     /// What tells one stack from another: where the mapping ends that holds `sp`.
     pub fn stack_at(&mut self, sp: u64) -> u64 {
-        let find = |target: &Self| {
-            target
-                .mappings
-                .iter()
-                .find(|(start, end)| *start <= sp && sp < *end)
-                .map(|range| range.1)
-        };
-        find(self).unwrap_or_else(|| {
+        if self.mapping_at(sp).is_none() {
             self.read_maps(); // it has grown, or is new
-            find(self).unwrap_or(0)
-        })
+        }
+        self.mapping_at(sp).map_or(0, |mapping| mapping.end)
+    }
+
+    fn mapping_at(&self, address: u64) -> Option<&Mapping> {
+        self.mappings.iter().find(|mapping| mapping.start <= address && address < mapping.end)
     }
 
     /// The stack, leaf first, by tables.
     pub fn walk(&mut self, registers: &Registers) -> (Vec<u64>, Stop) {
-        self.is_code(registers.rip);
+        self.is_code(registers.pc);
         let mut frames = Vec::new();
-        let interrupted = in_dwarf_order(registers);
         let mut modules = &*self;
         let mut memory = &*self;
-        let stop =
-            walk(&mut Frame::interrupted(&interrupted), &mut modules, &mut memory, &mut |pc| {
-                frames.push(pc);
-                frames.len() < 4096
-            });
+        let stop = walk(&mut Frame::interrupted(registers), &mut modules, &mut memory, &mut |pc| {
+            frames.push(pc);
+            frames.len() < 4096
+        });
         (frames, stop)
+    }
+
+    /// The rule by which a frame of a walk is left.
+    pub fn rule(&self, frame: u64) -> Option<Rule> {
+        let is_exact = frame & EXACT != 0;
+        let pc = (frame & !EXACT).wrapping_sub(u64::from(!is_exact));
+        let mut modules = self;
+        let (table, relative) = modules.find(pc)?;
+        table.lookup(relative)
     }
 
     /// Reads the part of the stack again that steps look at. Call this behind each step.
@@ -217,12 +257,28 @@ fn read_vector(pid: Tid, local: libc::iovec, remote: libc::iovec) -> usize {
     usize::try_from(read).unwrap_or(0)
 }
 
-fn in_dwarf_order(registers: &Registers) -> sigspy_unwind::Registers {
-    let Registers { rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, .. } =
-        *registers;
+/// Registers as the walker wants them.
+pub fn in_dwarf_order(registers: &ptrace::Registers) -> Registers {
+    let ptrace::Registers {
+        rax,
+        rdx,
+        rcx,
+        rbx,
+        rsi,
+        rdi,
+        rbp,
+        rsp,
+        r8,
+        r9,
+        r10,
+        r11,
+        r12,
+        r13,
+        ..
+    } = *registers;
     let (r14, r15) = (registers.r14, registers.r15);
     let general = [rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15];
-    sigspy_unwind::Registers { general, pc: registers.rip }
+    Registers { general, pc: registers.rip }
 }
 
 impl Modules for &Target {
@@ -232,7 +288,7 @@ impl Modules for &Target {
     }
 
     fn cached(&self) -> Option<Cached<'_>> {
-        Some(self.cache.for_modules(0, self.readings))
+        Some(self.cache.for_modules(0, self.changes))
     }
 }
 
