@@ -131,6 +131,11 @@ impl Frame {
         let cfa = match rule.kind {
             Kind::Plt => address.wrapping_add(arch::pushed_by_plt(self.pc, rule.second)),
             Kind::Deref => read(address, memory)?.wrapping_add_signed(rule.second.into()),
+            Kind::Indexed => {
+                let index = self.register(arch::R9).ok_or(Stop::BadRule)?;
+                let element = address.wrapping_add(index.wrapping_mul(8));
+                read(element, memory)?.wrapping_add_signed(rule.second.into())
+            }
             _ => address,
         };
         let grows = if self.exact { cfa >= self.sp() } else { cfa > self.sp() };

@@ -25,15 +25,15 @@
 //! Where there is no rule, a step must prove itself: a frame pointer into the stack with a
 //! return address into known code beside it, or with a plausible frame above it (code that was
 //! compiled at run time). Where a function was interrupted that has no frame, its return address
-//! is on top of the stack, and behind a call. What cannot be proved ends the walk: a short stack that says so is
-//! better than a wrong one.
+//! is on top of the stack, and behind a call. What cannot be proved ends the walk: a short stack
+//! that says so is better than a wrong one.
 //!
 //! Rules that walks have used can be kept by program counter ([`Cache`]): then a frame costs a look
 //! there and at the stack.
 //!
 //! # What is left out on purpose
 //! * r12 to r15 in callers: one row in ten measured libraries needed one.
-//! * DWARF expressions other than the three patterns that compilers and linkers emit.
+//! * DWARF expressions other than the four patterns that compilers, linkers and libraries emit.
 //! * Decoding of instructions, but for calls and returns beside code without a rule (`x86_64.rs`) and
 //!   what compilers, linkers and loaders describe wrongly or not at all (`x86_64/code.rs`).
 #![cfg_attr(not(any(test, feature = "compile")), no_std)]

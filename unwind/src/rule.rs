@@ -32,6 +32,9 @@ pub enum Kind {
     Deref = 6,
     /// Go code that has called C, which runs on another stack.
     GoCall = 7,
+    /// CFA = *(register + offset + 8 * r9) + second: frames behind an array of r9 words, which
+    /// OpenSSL's multiplication of large numbers makes.
+    Indexed = 8,
 }
 
 /// Where the caller's value of a register is.
@@ -156,6 +159,7 @@ impl Kind {
             5 => Self::Plt,
             6 => Self::Deref,
             7 => Self::GoCall,
+            8 => Self::Indexed,
             _ => return None,
         })
     }
@@ -191,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_decoded_is_what_was_encoded(bytes: [u8; SIZE], kind in 0..8_u8, flags in 0..32_u8) {
+        fn what_is_decoded_is_what_was_encoded(bytes: [u8; SIZE], kind in 0..9_u8, flags in 0..32_u8) {
             let mut bytes = bytes;
             (bytes[0], bytes[2]) = (kind, flags);
             (bytes[1], bytes[3]) = (bytes[1] % 16, bytes[3] % 16);
@@ -201,7 +205,7 @@ mod tests {
 
         #[test]
         fn bytes_that_mean_nothing_are_no_rule(bytes: [u8; SIZE]) {
-            let is_rule = bytes[0] < 8 && bytes[1] < 16 && bytes[2] < 32 && bytes[3] < 16;
+            let is_rule = bytes[0] < 9 && bytes[1] < 16 && bytes[2] < 32 && bytes[3] < 16;
             prop_assert_eq!(Rule::decode(&bytes).is_some(), is_rule);
         }
     }

@@ -106,7 +106,9 @@ pub fn walk(
                         _ => frame.leave_go_call(memory),
                     }
                 }
-                Kind::Register | Kind::Plt | Kind::Deref => frame.leave(&rule, modules, memory),
+                Kind::Register | Kind::Plt | Kind::Deref | Kind::Indexed => {
+                    frame.leave(&rule, modules, memory)
+                }
                 Kind::Gap => frame.leave_gap(modules, memory),
                 Kind::Unsupported => frame.leave_by_frame_pointer(modules, memory),
             },

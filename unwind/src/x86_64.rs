@@ -9,6 +9,7 @@ use crate::walk::Memory;
 pub const RBX: u8 = 3;
 pub const RBP: u8 = 6;
 pub const RSP: u8 = 7;
+pub const R9: u8 = 9;
 /// General registers.
 pub const REGISTERS: u8 = 16;
 

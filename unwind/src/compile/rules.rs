@@ -90,6 +90,7 @@ impl<'a, S: UnwindSection<Reader<'a>>> Row<'_, 'a, S> {
 const RBP: Register = Register(arch::RBP as u16);
 const RBX: Register = Register(arch::RBX as u16);
 const RSP: Register = Register(arch::RSP as u16);
+const R9: Register = Register(arch::R9 as u16);
 /// In call frame information, the program counter of the frame itself.
 const PC: Register = Register(arch::REGISTERS as u16);
 
@@ -104,7 +105,9 @@ fn return_address_of(rule: &RegisterRule<usize>) -> Option<ReturnAddress> {
 }
 
 fn cfa_by_expression(operations: &[Operation<Reader>]) -> Option<Rule> {
-    use Operation::{And, Deref, Ge, Plus, PlusConstant, RegisterOffset, Shl, UnsignedConstant};
+    use Operation::{
+        And, Deref, Ge, Mul, Plus, PlusConstant, RegisterOffset, Shl, UnsignedConstant,
+    };
     match *operations {
         [
             RegisterOffset { register, offset, .. },
@@ -118,6 +121,18 @@ fn cfa_by_expression(operations: &[Operation<Reader>]) -> Option<Rule> {
             };
             let offset = i32::try_from(offset).ok()?;
             Some(Rule { kind: Kind::Deref, second, ..Rule::cfa(general(register)?, offset) })
+        }
+        [
+            RegisterOffset { register, offset, .. },
+            RegisterOffset { register: R9, offset: 0, .. },
+            UnsignedConstant { value: 8 },
+            Mul,
+            Plus,
+            Deref { size: 8, space: false, .. },
+            PlusConstant { value },
+        ] => {
+            let (offset, second) = (i32::try_from(offset).ok()?, i32::try_from(value).ok()?);
+            Some(Rule { kind: Kind::Indexed, second, ..Rule::cfa(general(register)?, offset) })
         }
         [
             RegisterOffset { register: RSP, offset, .. },

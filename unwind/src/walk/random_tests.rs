@@ -27,6 +27,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         4 => Just(Kind::Register),
         1 => Just(Kind::Plt),
         1 => Just(Kind::Deref),
+        1 => Just(Kind::Indexed),
         1 => Just(Kind::Signal),
         1 => Just(Kind::GoCall),
         1 => Just(Kind::Gap),

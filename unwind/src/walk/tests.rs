@@ -167,6 +167,20 @@ fn a_realigned_frame_keeps_its_cfa_in_memory() {
 }
 
 #[test]
+fn a_frame_behind_an_array_keeps_its_cfa_at_the_end_of_it() {
+    let indexed = Rule { kind: Kind::Indexed, second: 8, ..Rule::cfa(RSP as u8, 8) };
+    // Three elements above the word at rsp, the address, and what was reserved for alignment.
+    let stack = [0, 1, 2, 3, STACK + 0x30, 0, CALLER + 1, OUTERMOST + 1];
+    let walk = |r9| Walk::new(LEAF, &stack).rules(indexed, ON_ENTRY).register(9, r9).finish();
+    assert_eq!(walk(3), (vec![LEAF | EXACT, CALLER + 1, OUTERMOST + 1], End));
+    assert_eq!(walk(2), (vec![LEAF | EXACT], BadRule));
+    assert_eq!(walk(1 << 61), (vec![LEAF | EXACT], BadRule));
+    assert_eq!(walk(u64::MAX >> 8), (vec![LEAF | EXACT], OutOfStack));
+    let walk = Walk::new(CALLER, &[LEAF + 1, 0]).rules(indexed, ON_ENTRY).register(9, 3).finish();
+    assert_eq!(walk, (vec![CALLER | EXACT, LEAF + 1], BadRule)); // r9 of a caller is not known
+}
+
+#[test]
 fn a_cfa_that_does_not_grow_ends_the_walk() {
     let stack = [CALLER + 1; 8];
     for offset in [-8, 0] {

@@ -57,7 +57,7 @@ fn states_are_remembered_and_sizes_of_arguments_ignored() {
 }
 
 #[test]
-fn three_expressions_are_known_for_the_cfa() {
+fn four_expressions_are_known_for_the_cfa() {
     let by = |expression: &[u8]| {
         rule_after(&[&[cfa::DEF_CFA_EXPRESSION, expression.len() as u8], expression].concat())
     };
@@ -66,6 +66,8 @@ fn three_expressions_are_known_for_the_cfa() {
     assert_eq!(by(&[0x76, 0x78, 0x06, 0x23, 0x10]), Rule { second: 16, ..deref });
     let plt = [0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22];
     assert_eq!(by(&plt), Rule { kind: Kind::Plt, second: 11, ..Rule::cfa(RSP, 8) });
+    let indexed = [0x77, 8, 0x79, 0, 0x38, 0x1e, 0x22, 0x06, 0x23, 8]; // *(rsp + 8 + 8 * r9) + 8
+    assert_eq!(by(&indexed), Rule { kind: Kind::Indexed, second: 8, ..Rule::cfa(RSP, 8) });
     assert_eq!(by(&[0x76, 0x78, 0x06, 0x06]), Rule::UNSUPPORTED); // **(rbp - 8)
     assert_eq!(by(&[0x77, 8]), Rule::UNSUPPORTED);
     assert_eq!(by(&[0x30; 20]), Rule::UNSUPPORTED);

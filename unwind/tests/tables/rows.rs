@@ -43,7 +43,7 @@ where
         if rule.kind == Kind::Unsupported {
             return self.why_unsupported().map(Exactness::Less).ok_or("a row that is supported");
         }
-        if !matches!(rule.kind, Kind::Register | Kind::Plt | Kind::Deref) {
+        if !matches!(rule.kind, Kind::Register | Kind::Plt | Kind::Deref | Kind::Indexed) {
             return Err("another kind of rule");
         }
         let same = match return_address {
@@ -191,6 +191,11 @@ where
         match rule.kind {
             Kind::Plt => base + if self.pc % 16 >= rule.second as u64 { 8 } else { 0 },
             Kind::Deref => word_at(base).wrapping_add_signed(rule.second.into()),
+            Kind::Indexed => {
+                let index = value_of(Register(9), self.pc);
+                let element = base.wrapping_add(index.wrapping_mul(8));
+                word_at(element).wrapping_add_signed(rule.second.into())
+            }
             _ => base,
         }
     }
