@@ -156,7 +156,9 @@ fn fault_of_framehop(stacks: &Stacks, same: usize, target: &Target) -> Reason {
     const KEPT: [u8; 2] = [6, 7]; // rbp and rsp
     let last = same.checked_sub(1).and_then(|last| stacks.ours.get(last));
     match last.and_then(|frame| target.rule(*frame)) {
-        Some(rule) if matches!(rule.kind, Kind::Deref | Kind::Signal) => Reason::FramehopExpression,
+        Some(rule) if matches!(rule.kind, Kind::Deref | Kind::Indexed | Kind::Signal) => {
+            Reason::FramehopExpression
+        }
         Some(rule) if rule.kind == Kind::Register && !KEPT.contains(&rule.register) => {
             Reason::FramehopRegister
         }

@@ -67,7 +67,10 @@ pub const MORE: [Program; 25] = [
     ),
     program("bash", &["bash", "-c", BASH]),
     program("dash", &["dash", "-c", DASH]),
-    program("openssl", &["openssl", "speed", "-seconds", "1", "sha256", "rsa2048", "ecdsap256"]),
+    program(
+        "openssl",
+        &["openssl", "speed", "-seconds", "1", "sha256", "rsa512", "rsa2048", "ecdsap256"],
+    ),
     program("tar", &["tar", "-cf", "out.tar", "--sort=name", "/usr/share", "/usr/lib/python3"]),
     program("findutils", &["find", "/usr", "-regex", r".*\.\(so\|py\).*[0-9]+.*", "-ls"]),
     program("grep", &["grep", "-E", r"([0-9a-f])\1.*([0-9a-f]+)\2[0-9]\2", "prose", "other"]),
@@ -94,8 +97,13 @@ const SQL: &str = "create table t (n integer primary key, word text);
     create index words on t (word);
     select word, count(*), sum(n * n) from t group by word order by 2 desc, 1 limit 20;
     select count(*) from t a join t b on a.word = b.word where a.n < 200000;";
-const PERL: &str = "my %h; while (1) { for my $i (1..200000) { my $k = sprintf('%x', $i * 7919 % 65536);
-    $h{$k} .= 'x' if $k =~ /^(a|b).*[0-9]$/; } my @k = sort { length $h{$a} <=> length $h{$b} } keys %h }";
+const PERL: &str = "my %h; while (1) {
+    for my $i (1..200000) {
+        my $k = sprintf('%x', $i * 7919 % 65536);
+        $h{$k} .= 'x' if $k =~ /^(a|b).*[0-9]$/;
+    }
+    my @k = sort { length $h{$a} <=> length $h{$b} } keys %h
+}";
 const NODE: &str = "const map = new Map();
     while (true) {
         for (let i = 0; i < 3000; i++) map.set(i % 500, (map.get(i % 500) || 0) + i);
@@ -131,13 +139,14 @@ const GDB: &str =
 const TCL: &str = "proc f {n} {
     if {$n < 2} { return $n }; expr {[f [expr {$n - 1}]] + [f [expr {$n - 2}]]} }
     while 1 { f 15; set s {}
-        for {set i 0} {$i < 5000} {incr i} { append s [format %x $i]; regsub -all {1(\\d)} $s {\\1} x }
+        for {set i 0} {$i < 5000} {incr i} {
+            append s [format %x $i]; regsub -all {1(\\d)} $s {\\1} x }
         lsort [split $x a] }";
 const MAKE: &str = "digits := 0 1 2 3 4 5 6 7 8 9
 numbers := $(foreach a,$(digits),$(foreach b,$(digits),$(foreach c,$(digits),$a$b$c)))
 many := $(foreach a,$(digits) $(digits) $(digits),$(addprefix $a,$(numbers)))
 words := $(foreach n,$(many) $(many),$(eval v$n := $(patsubst %1,%2,$(subst 3,4,$n)))$(v$n))
-words += $(foreach n,$(many) $(many),$(eval w$n := $(filter 3%,$(v$n) $(numbers)))$(firstword $(w$n)))
+words += $(foreach n,$(many) $(many),$(eval w$n := $(filter 3%,$(v$n) $(numbers)))$(w$n))
 all: ; @: $(words $(sort $(filter %2,$(words))))
 ";
 

@@ -10,8 +10,8 @@ use crate::compare::{Reason, Stacks, Verdict, common};
 use crate::programs::Program;
 use crate::tracer::Testimony;
 
-/// One moment in so many may have no stack of libgcc's; at as many framehop may differ for no reason
-/// that is known.
+/// One moment in so many may have no stack of libgcc's; at as many framehop may differ for no
+/// reason that is known.
 const RARELY: u64 = 100;
 /// Frames of an example.
 const LONGEST: usize = 40;
@@ -108,7 +108,8 @@ impl fmt::Display for Row {
         let Self { name, moments, frames, like_framehop, like_libgcc, confirmed, wrong, .. } = self;
         writeln!(
             f,
-            "{name:<10} {moments:>7} {frames:>8} {like_framehop:>12} {like_libgcc:>11} {confirmed:>11} {wrong:>7}"
+            "{name:<10} {moments:>7} {frames:>8} {like_framehop:>12} {like_libgcc:>11} \
+             {confirmed:>11} {wrong:>7}"
         )?;
         for (reason, places) in &self.reasons {
             let mut most: Vec<_> = places.iter().collect();
@@ -142,8 +143,8 @@ fn example(error: &str, stacks: &Stacks, target: &Target) -> String {
         Testimony::Crashed | Testimony::TimedOut => (&[][..], true),
     };
     format!(
-        "{error}; has returned to {returned:x?}\nours, to {stop:?}:\n{}framehop's, {} the same, to {framehop_error:?}:\n{}\
-         libgcc's, {} the same{}:\n{}",
+        "{error}; has returned to {returned:x?}\nours, to {stop:?}:\n{}\
+         framehop's, {} the same, to {framehop_error:?}:\n{}libgcc's, {} the same{}:\n{}",
         lines(ours),
         common(&ours.iter().map(|pc| pc & !EXACT).collect::<Vec<_>>(), framehop),
         lines(framehop),
