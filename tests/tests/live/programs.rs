@@ -1,4 +1,7 @@
 //! Real programs, as the distribution ships them, with work for a second or more.
+//!
+//! Those with threads have more than enough: a thread that its process ends while it is looked at
+//! would be gone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,8 +64,20 @@ pub const MORE: [Program; 25] = [
     program(
         "coreutils",
         &[
-            "sort", "prose", "other", "prose", "other", "prose", "other", "prose", "other",
-            "prose", "other", "prose", "other",
+            "sort",
+            "--parallel=1",
+            "prose",
+            "other",
+            "prose",
+            "other",
+            "prose",
+            "other",
+            "prose",
+            "other",
+            "prose",
+            "other",
+            "prose",
+            "other",
         ],
     ),
     program("bash", &["bash", "-c", BASH]),
@@ -124,7 +139,7 @@ const JAVA: [&str; 13] = [
     "-keyalg",
     "RSA",
     "-keysize",
-    "8192",
+    "16384",
     "-dname",
     "CN=nobody",
     "-keystore",
@@ -146,8 +161,8 @@ const MAKE: &str = "digits := 0 1 2 3 4 5 6 7 8 9
 numbers := $(foreach a,$(digits),$(foreach b,$(digits),$(foreach c,$(digits),$a$b$c)))
 many := $(foreach a,$(digits) $(digits) $(digits),$(addprefix $a,$(numbers)))
 words := $(foreach n,$(many) $(many),$(eval v$n := $(patsubst %1,%2,$(subst 3,4,$n)))$(v$n))
-words += $(foreach n,$(many) $(many),$(eval w$n := $(filter 3%,$(v$n) $(numbers)))$(w$n))
-all: ; @: $(words $(sort $(filter %2,$(words))))
+counts := $(foreach n,$(many) $(many),$(words $(filter 3% $(v$n),$(numbers))))
+all: ; @: $(words $(words) $(counts))
 ";
 
 /// Writes what the programs read.
@@ -169,7 +184,7 @@ pub fn write_inputs(folder: &TempDir) {
              a.iter().map(|s| s.len() * {i}).sum::<usize>() + format!(\"{{a:?}}\").len() }}\n"
         )
     };
-    folder.write("pool.rs", (1..300).map(rust).collect::<String>());
+    folder.write("pool.rs", (1..3000).map(rust).collect::<String>());
     let assembly = |i| {
         format!("f{i}: mov ${i}, %eax\n addsd %xmm{}, %xmm1\n je f{i}\n .long {i} * 3\n", i % 16)
     };
