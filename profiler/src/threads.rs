@@ -126,7 +126,10 @@ fn arm(agent: &'static Agent, times: Times, age: Age) {
             if matches!(ticker, Ticker::PerfEvent(_)) && age == Age::Old {
                 slot.first.store(SETS_PERIOD, Relaxed);
             }
-            slot.timer.store(ticker.to_word(), Relaxed);
+            // The collector may have knocked meanwhile: then the handler has armed this thread.
+            if slot.timer.compare_exchange(0, ticker.to_word(), Relaxed, Relaxed).is_err() {
+                ticker.disarm();
+            }
         }
         Ok(None) => {}
         Err(_) => {

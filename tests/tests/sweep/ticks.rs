@@ -1,6 +1,6 @@
 //! Which tick a thread would get from the kernel, and what has become of those that it got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use sigspy_tests::ptrace::{self, SigInfo, Tid};
@@ -20,7 +20,8 @@ pub struct Counts {
     pub overruns: u64,
     /// Of the process-wide timer, for threads with their own: no sample.
     pub duplicates: u64,
-    /// Ours, for a thread that was just about to get a timer of its own: a sample or a duplicate.
+    /// Ours, for a thread that was just about to get a timer of its own, or another: a sample or a
+    /// duplicate.
     pub either: u64,
 }
 
@@ -31,17 +32,27 @@ pub struct Ticks {
     genuine: Option<SigInfo>,
     /// Timers of threads that are known to have one.
     own: BTreeMap<Tid, Timer>,
+    /// Threads that the collector has told to get a timer: they may have been about to, and have two
+    /// for a moment.
+    knocked: BTreeSet<Tid>,
     pub counts: Counts,
 }
 
 impl Ticks {
     pub fn of(pid: Tid) -> Self {
-        Self { pid, genuine: None, own: BTreeMap::new(), counts: Counts::default() }
+        Self {
+            pid,
+            genuine: None,
+            own: BTreeMap::new(),
+            knocked: BTreeSet::new(),
+            counts: Counts::default(),
+        }
     }
 
     /// The process has become another program: its timers are gone.
     pub fn executed(&mut self) {
         self.own.clear();
+        self.knocked.clear();
     }
 
     /// Whether a timer of the thread can be seen. `/proc` does not show that of `setitimer`.
@@ -57,10 +68,20 @@ impl Ticks {
         }
         let own = self.own.get(&tid).copied();
         let timer = own.or_else(|| timer_for(self.pid, tid)).expect("the process has a timer");
-        if timer.thread.is_some() {
+        if timer.thread.is_some() && self.is_certain(tid) {
             self.own.insert(tid, timer);
         }
         genuine.of_timer(timer.id, timer.cookie)
+    }
+
+    /// Whether a thread is known to have one timer and no more.
+    pub fn is_certain(&self, tid: Tid) -> bool {
+        !self.knocked.contains(&tid)
+    }
+
+    /// The thread has left the region in which the collector may have knocked.
+    pub fn settle(&mut self, tid: Tid) {
+        self.knocked.remove(&tid);
     }
 
     /// Counts a tick that the kernel has sent to a thread. The collector may knock at a thread that
@@ -68,6 +89,8 @@ impl Ticks {
     pub fn notice(&mut self, tid: Tid) {
         let info = ptrace::signal_info(tid);
         if info.code == SI_QUEUE && info.sender() == parent_of(self.pid) {
+            self.own.remove(&tid);
+            self.knocked.insert(tid);
             return;
         }
         let mut is_for_main = tid == self.pid;

@@ -155,6 +155,7 @@ impl Tracer {
             }
         }
         self.sweeping = None;
+        self.ticks.settle(tid);
         self.traced.regions.push(region);
     }
 
@@ -221,8 +222,8 @@ impl Tracer {
         let here = format!("{region}, at {:#x}", at.rip);
         ptrace::set_signal_info(tid, &tick);
         match place {
-            Place::Thread => self.ticks.counts.injected += 1,
-            Place::Program => self.ticks.counts.either += 1,
+            Place::Thread if self.ticks.is_certain(tid) => self.ticks.counts.injected += 1,
+            _ => self.ticks.counts.either += 1,
         }
         let everything = region.instructions.is_multiple_of(EVERYTHING_EVERY);
         let before = everything.then(|| Everything::of(tid, at));
