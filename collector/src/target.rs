@@ -8,6 +8,7 @@ mod code_names;
 mod knock;
 mod losses;
 mod member;
+mod records;
 mod resume;
 mod threads;
 
@@ -16,13 +17,9 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
-use sigspy_model::{Limits, StackKind, Stop};
-use sigspy_unwind::Stop as Walk;
+use sigspy_model::{Limits, StackKind};
 use sigspy_wire::control::{agent, state};
-use sigspy_wire::process::Unloads;
-use sigspy_wire::record::{self, Header, Record, flags};
 
-use crate::address_space::Moment;
 use crate::children::Execution;
 use crate::journal::{Journal, Weight};
 use crate::memory::{MemoryPlan, TargetMemory};
@@ -32,9 +29,6 @@ use crate::system;
 use losses::Losses;
 use member::Member;
 
-/// So long a record waits for the tables that its walk needs, and so many of them.
-const PATIENCE: Duration = Duration::from_secs(2);
-const MOST_UNFINISHED: usize = 4096;
 /// So long the last records of a process hold up everything else.
 const LAST_WAIT: Duration = Duration::from_millis(500);
 /// Housekeeping that need not be done with each drain.
@@ -241,123 +235,6 @@ impl Target {
         Some(self.members.len() - 1)
     }
 
-    fn take_records(&mut self, modules: &mut Modules, journal: &mut Journal) {
-        let words = self.take_words();
-        let mut rest = words.as_slice();
-        while let Some((record, behind)) = record::decode(rest) {
-            let length = rest.len() - behind.len();
-            if !self.take_record(&record, Instant::now(), modules, journal) {
-                self.unfinished.push((Instant::now(), rest[..length].to_vec()));
-            }
-            rest = behind;
-        }
-        self.words = words;
-    }
-
-    /// The words of all lanes. A lane that ends in garbage must not hide the next one's records.
-    fn take_words(&mut self) -> Vec<u64> {
-        let mut all = std::mem::take(&mut self.words);
-        all.clear();
-        for lane in self.memory.lanes() {
-            let start = all.len();
-            if lane.drain(|word| all.push(word)).is_none() {
-                self.losses.bad_records += 1;
-            }
-            let garbage = length_of_garbage(all.get(start..).unwrap_or_default());
-            self.losses.bad_records += u64::from(garbage > 0);
-            all.truncate(all.len() - garbage);
-        }
-        all
-    }
-
-    /// Looks whether walks that wait can go on.
-    fn retry_unfinished(&mut self, modules: &mut Modules, journal: &mut Journal) {
-        for (since, words) in std::mem::take(&mut self.unfinished) {
-            let Some((record, _)) = record::decode(&words) else { continue };
-            if !self.take_record(&record, since, modules, journal) {
-                self.unfinished.push((since, words));
-            }
-        }
-    }
-
-    /// False: the record must wait for the tables of its modules.
-    fn take_record(
-        &mut self,
-        record: &Record<'_>,
-        since: Instant,
-        modules: &mut Modules,
-        journal: &mut Journal,
-    ) -> bool {
-        let member = self.enter(record.header.process, journal);
-        let Some(member) = member.and_then(|place| self.members.get_mut(place)) else {
-            self.losses.bad_records += 1;
-            return true;
-        };
-        if let Some(exec) = record.exec() {
-            self.executions.push(Execution::new(&exec, member.pid));
-            member.executes(&exec);
-            return true;
-        }
-        let Header { time_ns, tid, weight_ns, blocked_ns, sp, unloads, .. } = record.header;
-        let parts = self.memory.parts();
-        let entry = parts.processes.get(member.index as usize);
-        let unloads = entry.map_or(unloads, |entry| undone(unloads, entry.unloads()));
-        let moment = Moment { time_ns, unloads };
-        let is_plausible = member.could_have_used(&record.header, self.memory.lanes().len());
-        let (Some(mut kind), true) = (kind_of(record.stop), is_plausible) else {
-            self.losses.bad_records += 1;
-            return true;
-        };
-        let may_wait = !self.is_closing
-            && since.elapsed() < PATIENCE
-            && self.unfinished.len() < MOST_UNFINISHED;
-        let mut pcs = record.frames.to_vec();
-        let waits =
-            record.unfinished.is_some() || member.code.certain_frames(&pcs, moment) < pcs.len();
-        if may_wait && waits && member.code.may_be_certain_later(moment) {
-            return false;
-        }
-        if let Some(unfinished) = &record.unfinished {
-            let most = self.memory.parts().control.most_frames.load(Relaxed) as usize;
-            let (known, space) = (pcs.len(), &member.code.space);
-            let (more, stop) =
-                resume::resume(member.pid, unfinished, known, most, moment, space, modules);
-            if stop == Walk::Unknown && may_wait {
-                member.code.want();
-                return false;
-            }
-            pcs.extend(more);
-            kind = walked(stop);
-        }
-        let certain = member.code.certain_frames(&pcs, moment);
-        if certain < pcs.len() {
-            pcs.truncate(certain);
-            kind = StackKind::Walked(Stop::Stale);
-        }
-        journal.handler_times.extend(record.handler_ns.map(|ns| (record.frames.len(), ns)));
-        if record.flags & flags::UNBOUNDED != 0 {
-            member.code.unbounded.push((tid, sp));
-        }
-        member.is_active = true;
-        let thread = member.threads.number(tid, member.id, journal);
-        let locations: Vec<u32> = pcs
-            .iter()
-            .map(|&pc| member.code.location(pc, moment, parts.slots, entry, modules, journal))
-            .collect();
-        let is_waiting = record.flags & flags::WAITING != 0;
-        if weight_ns > 0 || !locations.is_empty() {
-            let stack = journal.stack(kind, &locations);
-            let weight = Weight { time_ns, ns: weight_ns, ticks: 1, is_waiting };
-            journal.sample(thread, stack, weight);
-        }
-        if blocked_ns > 0 {
-            let stack = journal.stack(StackKind::Blocked, &[]);
-            let weight = Weight { time_ns, ns: blocked_ns, ticks: 0, is_waiting: false };
-            journal.sample(thread, stack, weight);
-        }
-        true
-    }
-
     fn do_seldom(&mut self, journal: &mut Journal) {
         self.members.iter_mut().for_each(|member| member.do_seldom(journal));
         self.losses.check_balances(&self.memory);
@@ -460,36 +337,4 @@ impl Target {
             self.finish_member(index, modules, journal);
         }
     }
-}
-
-/// An unload that had begun and has been taken back since, as nothing went, was none.
-fn undone(then: Unloads, now: Unloads) -> Unloads {
-    if now.settled() == Some(then.ended) { now } else { then }
-}
-
-fn kind_of(stop: u8) -> Option<StackKind> {
-    if stop == record::STALE {
-        return Some(StackKind::Walked(Stop::Stale));
-    }
-    Walk::from_u8(stop).map(walked)
-}
-
-fn walked(stop: Walk) -> StackKind {
-    StackKind::Walked(match stop {
-        Walk::End => Stop::End,
-        // Unknown to the end: a module that was unmapped before anybody looked.
-        Walk::NoTable | Walk::Unknown => Stop::NoTable,
-        Walk::BadRule => Stop::BadRule,
-        Walk::OutOfStack => Stop::OutOfStack,
-        Walk::Truncated => Stop::Truncated,
-    })
-}
-
-/// Words behind the last good record of a lane.
-fn length_of_garbage(words: &[u64]) -> usize {
-    let mut rest = words;
-    while let Some((_, behind)) = record::decode(rest) {
-        rest = behind;
-    }
-    rest.len()
 }
