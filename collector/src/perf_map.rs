@@ -86,9 +86,6 @@ impl Pieces {
 
     /// Enters a piece; of others, only what lies outside of it is left.
     fn insert(&mut self, start: u64, end: u64, name: Arc<str>) {
-        if self.0.len() >= MOST_PIECES {
-            return;
-        }
         if let Some((_, before)) = self.0.range_mut(..start).next_back()
             && before.end > start
         {
@@ -101,7 +98,9 @@ impl Pieces {
         {
             self.insert_rest(end, piece);
         }
-        self.0.insert(start, Piece { end, name });
+        if self.0.len() < MOST_PIECES {
+            self.0.insert(start, Piece { end, name });
+        }
     }
 
     /// Enters what is left of a piece from `start` on.

@@ -226,7 +226,7 @@ impl Target {
         let parent = self.members.iter().position(|member| member.pid == parent_pid);
         let parent = self.members.get_mut(parent.unwrap_or(0));
         let parent = parent.map(|parent| {
-            parent.code.names.follow(journal); // what it has told before the fork
+            parent.code.names.read(journal); // what it has told before the fork
             &*parent
         });
         let mut member = Member::child(index, pid, entry, parent, self.memory.file_id(), journal);

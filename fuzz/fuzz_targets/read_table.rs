@@ -15,8 +15,8 @@ use sigspy_unwind::{FRAME_WORDS, Frame, Memory, Modules, Registers, Table, walk}
 const STACK: u64 = 0x7ffe_0000_0000;
 const MODULE: u64 = 0x40_0000;
 const MODULE_SIZE: u64 = 1 << 20;
-/// Signal frames in one walk at most, as in unwind/src/walk.rs; each may lead to a place below.
-const MAX_SIGNAL_FRAMES: usize = 8;
+/// Changes of the stack in one walk at most, as in unwind/src/frame.rs; each may lead to a place below.
+const MAX_SWITCHES: usize = 8;
 
 fuzz_target!(|input: &[u8]| {
     let Some((words, rest)) = input.split_first_chunk::<{ 17 * 8 }>() else { return };
@@ -40,9 +40,9 @@ fuzz_target!(|input: &[u8]| {
     assert_ends(Frame::from_words(state), table, &stack);
 });
 
-/// Each frame takes a word of the stack at least, until a signal frame goes elsewhere.
+/// Each frame takes a word of the stack at least, until the walk goes to another stack.
 fn assert_ends(mut frame: Frame, table: Table, stack: &[u64]) {
-    let most = (1 + MAX_SIGNAL_FRAMES) * (stack.len() + 3);
+    let most = (1 + MAX_SWITCHES) * (stack.len() + 3);
     let mut frames = 0;
     walk(&mut frame, &mut OneModule(table), &mut Stack(stack), &mut |_| {
         frames += 1;

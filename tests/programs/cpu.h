@@ -23,29 +23,42 @@ static inline uint64_t next_random(uint64_t *state) {
     return *state;
 }
 
+// The body of a function that burns `ns` of its thread's CPU time and returns what it took.
+//
+// A macro, so that the work is in the function that uses it and not in one of its own. `salt` makes
+// the code of two such functions different: the compiler merges equal functions. The clock is a
+// system call, so it is read once in about 100 us.
+#define BURN(ns, salt)                                    \
+    uint64_t burn_start = thread_cpu_ns(), burn_now;      \
+    uint64_t burn_x = (salt);                             \
+    do {                                                  \
+        for (int burn_i = 0; burn_i < 100000; burn_i++) { \
+            burn_x = burn_x * 5 + (salt);                 \
+            __asm__ volatile("" : "+r"(burn_x));          \
+        }                                                 \
+        burn_now = thread_cpu_ns();                       \
+    } while (burn_now - burn_start < (ns));               \
+    return burn_now - burn_start
+
 // Rounds of work that will take `ns`, if `done` of them took `used` ns.
 static inline uint64_t rounds_for(uint64_t ns, uint64_t done, uint64_t used) {
     return used == 0 ? 100000 : (uint64_t)((double)done * (double)ns / (double)used) + 1000;
 }
 
-// The body of a function that burns `ns` of its thread's CPU time and returns what it took.
-//
-// A macro, so that the work is in the function that uses it and not in one of its own. `salt` makes
-// the code of two such functions different: the compiler merges equal functions. The clock is read
-// as seldom as can be: reading it makes the kernel look whether the thread's turn is over, so that
-// on a busy processor the turns of one who reads it often end before each tick, and no timer of its
-// CPU time ever expires.
-#define BURN(ns, salt)                                                                        \
-    uint64_t burn_start = thread_cpu_ns(), burn_used = 0, burn_done = 0, burn_x = (salt);     \
-    do {                                                                                      \
-        uint64_t burn_more = rounds_for((ns) - burn_used, burn_done, burn_used);              \
-        for (uint64_t burn_i = 0; burn_i < burn_more; burn_i++) {                             \
-            burn_x = burn_x * 5 + (salt);                                                     \
-            __asm__ volatile("" : "+r"(burn_x));                                              \
-        }                                                                                     \
-        burn_done += burn_more;                                                               \
-        burn_used = thread_cpu_ns() - burn_start;                                             \
-    } while (burn_used < (ns));                                                               \
+// The same, but reads the clock as seldom as can be: reading it makes the kernel look whether the
+// thread's turn is over. On a busy processor the turns of one who reads it often may all end before
+// the tick, and no timer of its CPU time ever expires.
+#define BURN_AT_LENGTH(ns, salt)                                                          \
+    uint64_t burn_start = thread_cpu_ns(), burn_used = 0, burn_done = 0, burn_x = (salt); \
+    do {                                                                                  \
+        uint64_t burn_more = rounds_for((ns) - burn_used, burn_done, burn_used);          \
+        for (uint64_t burn_i = 0; burn_i < burn_more; burn_i++) {                         \
+            burn_x = burn_x * 5 + (salt);                                                 \
+            __asm__ volatile("" : "+r"(burn_x));                                          \
+        }                                                                                 \
+        burn_done += burn_more;                                                           \
+        burn_used = thread_cpu_ns() - burn_start;                                         \
+    } while (burn_used < (ns));                                                           \
     return burn_used
 
 #define NEVER_INLINED __attribute__((noinline, noclone))

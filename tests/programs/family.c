@@ -22,9 +22,9 @@ extern char **environ;
 static char self[4096];
 static const char *log_path;
 
-NEVER_INLINED uint64_t first_work(uint64_t ns) { BURN(ns, 11); }
-NEVER_INLINED uint64_t child_work(uint64_t ns) { BURN(ns, 13); }
-NEVER_INLINED uint64_t leaf_work(uint64_t ns) { BURN(ns, 17); }
+NEVER_INLINED uint64_t first_work(uint64_t ns) { BURN_AT_LENGTH(ns, 11); }
+NEVER_INLINED uint64_t child_work(uint64_t ns) { BURN_AT_LENGTH(ns, 13); }
+NEVER_INLINED uint64_t leaf_work(uint64_t ns) { BURN_AT_LENGTH(ns, 17); }
 
 static void append(const char *function, uint64_t ns) {
     char line[128];

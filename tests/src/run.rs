@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{self, SigHandler, Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// Longer than any run should take on a slow machine.
@@ -102,6 +102,7 @@ pub fn spawn(command: &mut Command) -> Running {
 fn spawn_with_input(command: &mut Command, input: &[u8]) -> Running {
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    heed_signals(command);
     let started = Instant::now();
     let mut child =
         command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
@@ -113,6 +114,21 @@ fn spawn_with_input(command: &mut Command, input: &[u8]) -> Running {
     let stdout = read_all(child.stdout.take().expect("it is piped"));
     let stderr = read_all(child.stderr.take().expect("it is piped"));
     Running { command: format!("{command:?}"), child, started, stdout, stderr }
+}
+
+/// Whoever started the tests may have told them to ignore signals, as shells do for what runs in the
+/// background. Programs would inherit that.
+#[allow(unsafe_code, reason = "between fork and exec")]
+fn heed_signals(command: &mut Command) {
+    let heed = || {
+        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+            // SAFETY: the default action runs no code of ours.
+            unsafe { signal::signal(signal, SigHandler::SigDfl) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: signal() is async-signal-safe, and nothing else is called.
+    unsafe { command.pre_exec(heed) };
 }
 
 fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {

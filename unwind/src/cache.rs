@@ -83,8 +83,7 @@ impl Cached<'_> {
     }
 
     pub(crate) fn keep(&self, pc: u64, rule: &Rule) {
-        let fits = pc != 0 && pc >> (64 - TAG_BITS) == 0;
-        let (true, Some(set), Some(Usual(word))) = (fits, self.set(pc), Usual::new(rule)) else {
+        let (Some(set), Some(Usual(word))) = (self.set(pc), Usual::new(rule)) else {
             return;
         };
         let is_free = |entry: &&Entry| {
@@ -103,10 +102,14 @@ impl Cached<'_> {
         pc << TAG_BITS | self.tag
     }
 
-    /// Where a program counter may be kept. A multiplication spreads them.
+    /// Where a program counter may be kept, which must have a name that no empty entry has. A
+    /// multiplication spreads them.
     #[inline(always)]
     fn set(&self, pc: u64) -> Option<&[Entry; PLACES]> {
         const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        if pc == 0 || pc >> (64 - TAG_BITS) != 0 {
+            return None;
+        }
         self.sets.get((pc.wrapping_mul(GOLDEN) >> (64 - SETS.ilog2())) as usize)
     }
 }
@@ -209,7 +212,7 @@ mod tests {
     #[test]
     fn what_has_no_room_is_not_kept() {
         let cache = Cache::new();
-        let cached = cache.for_modules(0, 1);
+        let cached = cache.for_modules(0, 0);
         cached.keep(1 << 48, &rule(16));
         cached.keep(0x1000, &Rule::END);
         cached.keep(0x2000, &Rule { rbp: Saved::At(1 << 13), ..rule(16) });

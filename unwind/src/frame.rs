@@ -17,9 +17,16 @@ pub struct Frame {
     general: [u64; 16],
     /// Bit n: `general[n]` has the value that it has in this function.
     known: u16,
-    /// Where the trampolines of this walk return to, as far as there were any.
+    /// The last trampoline of this walk, and where it has returned to; 0: there was none.
+    trampoline: u64,
     calls_trampolines: u64,
+    /// How often this walk has changed from one stack to another.
+    switches: u8,
 }
+
+/// Changes of the stack in one walk at most, as signal frames are. There the CFA may shrink: without
+/// a limit a bad stack could lead in circles.
+pub(crate) const MAX_SWITCHES: u8 = 8;
 
 const ALL: u16 = 0xffff;
 
@@ -35,7 +42,9 @@ impl Frame {
             exact: true,
             general: registers.general,
             known: ALL,
+            trampoline: 0,
             calls_trampolines: 0,
+            switches: 0,
         }
     }
 
@@ -49,7 +58,8 @@ impl Frame {
     pub fn from_words([word, rsp, rbp, rbx, known]: [u64; FRAME_WORDS]) -> Self {
         let general = [0, 0, 0, rbx, 0, 0, rbp, rsp, 0, 0, 0, 0, 0, 0, 0, 0];
         let known = known as u16 & IN_WORDS;
-        Self { pc: word & !EXACT, exact: word & EXACT != 0, general, known, calls_trampolines: 0 }
+        let (pc, exact) = (word & !EXACT, word & EXACT != 0);
+        Self { pc, exact, general, known, ..Self::interrupted(&Registers::default()) }
     }
 
     pub(crate) fn pc(&self) -> u64 {
@@ -156,14 +166,21 @@ impl Frame {
 
     /// Leaves a signal handler for what it interrupted, maybe on another stack.
     pub(crate) fn leave_handler(&mut self, memory: &mut impl Memory) -> Result<(), Stop> {
+        self.count_switch()?;
         let (general, pc) =
             arch::interrupted_registers(self.sp(), memory).ok_or(Stop::OutOfStack)?;
-        *self = Self::interrupted(&Registers { general, pc });
+        (self.general, self.pc, self.exact, self.known) = (general, pc, true, ALL);
         Ok(())
+    }
+
+    fn count_switch(&mut self) -> Result<(), Stop> {
+        self.switches = self.switches.wrapping_add(1);
+        if self.switches > MAX_SWITCHES { Err(Stop::BadRule) } else { Ok(()) }
     }
 
     /// Leaves Go's `asmcgocall`, on the stack of C functions, for the goroutine that has called it.
     pub(crate) fn leave_go_call(&mut self, memory: &mut impl Memory) -> Result<(), Stop> {
+        self.count_switch()?;
         let sp = arch::stack_before_go_call(self.sp(), memory).ok_or(Stop::OutOfStack)?;
         let return_address = read(sp, memory)?;
         self.go_to_caller(return_address, sp.wrapping_add(arch::RETURN_ADDRESS))
@@ -207,16 +224,18 @@ impl Frame {
         memory: &mut impl Memory,
     ) -> Option<Result<(), Stop>> {
         // Code is read by a system call: only where what the trampoline returns to is in its place,
-        // and once for all trampolines that were called from there.
+        // and once for all trampolines that were called from there. They are copies, aligned to 16.
         let cfa = self.sp().wrapping_add(arch::BEHIND_ONE_WORD);
         let return_address = memory.word(cfa.wrapping_sub(arch::RETURN_ADDRESS))?;
-        let is_known = !self.exact && return_address == self.calls_trampolines;
+        let is_known = !self.exact
+            && return_address == self.calls_trampolines
+            && (self.pc ^ self.trampoline) & 15 == 0;
         let is_one = returns_to_known_code(return_address, modules)
             && (is_known || arch::only_leaves(self.pc, memory));
         if !is_one {
             return None;
         }
-        self.calls_trampolines = return_address;
+        (self.trampoline, self.calls_trampolines) = (self.pc, return_address);
         Some(self.go_to_caller(return_address, cfa))
     }
 

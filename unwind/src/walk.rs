@@ -9,10 +9,6 @@ use crate::table::Table;
 /// are return addresses, and belong to the call before them.
 pub const EXACT: u64 = 1 << 63;
 
-/// Changes of the stack in one walk at most, as signal frames are. There the CFA may shrink: without
-/// a limit a bad stack could lead in circles.
-const MAX_SWITCHES: u8 = 8;
-
 /// Where the thread was interrupted. `general` is in DWARF order: rax, rdx, rcx, rbx, rsi, rdi,
 /// rbp, rsp, r8 to r15.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +77,6 @@ pub fn walk(
     memory: &mut impl Memory,
     each: &mut impl FnMut(u64) -> bool,
 ) -> Stop {
-    let mut switches = 0_u8;
     loop {
         if frame.pc() == 0 {
             return Stop::End;
@@ -98,14 +93,8 @@ pub fn walk(
         let step = match find(pc, modules) {
             Found::Rule(rule) => match rule.kind {
                 Kind::End => Err(Stop::End),
-                Kind::Signal | Kind::GoCall if switches == MAX_SWITCHES => Err(Stop::BadRule),
-                Kind::Signal | Kind::GoCall => {
-                    switches = switches.wrapping_add(1);
-                    match rule.kind {
-                        Kind::Signal => frame.leave_handler(memory),
-                        _ => frame.leave_go_call(memory),
-                    }
-                }
+                Kind::Signal => frame.leave_handler(memory),
+                Kind::GoCall => frame.leave_go_call(memory),
                 Kind::Register | Kind::Plt | Kind::Deref | Kind::Indexed => {
                     frame.leave(&rule, modules, memory)
                 }

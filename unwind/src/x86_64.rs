@@ -56,8 +56,8 @@ pub fn interrupted_registers(sp: u64, memory: &mut impl Memory) -> Option<([u64;
 pub const BEHIND_ONE_WORD: u64 = 16;
 
 /// Whether code does nothing more but leave: `add rsp, 8; ret`, maybe with `call rcx` before it. The
-/// CFA is at [`BEHIND_ONE_WORD`] then. CPython calls each Python function through such a trampoline while it has a perf map, and
-/// the trampoline has no frame pointer. Async-signal-safe.
+/// CFA is at [`BEHIND_ONE_WORD`] then. CPython calls each Python function through such a trampoline
+/// while it has a perf map, and the trampoline has no frame pointer. Async-signal-safe.
 ///
 /// Source: python/cpython, Python/asm_trampoline.S.
 pub fn only_leaves(pc: u64, memory: &mut impl Memory) -> bool {

@@ -3,8 +3,10 @@
 //! The collector writes, handlers read. There are two lists; `generation` counts publications
 //! and its lowest bit says which list is valid. The collector fills the other one and then
 //! stores `generation + 1` (Release); a handler loads it (Acquire), walks with that list, and
-//! loads it again: if it has moved on by two or more, the list it used may have been
-//! rewritten under it, and the stack is marked as stale.
+//! looks then whether the list it used may have been rewritten under it: before the collector
+//! touches a list, it stores in `begun` what the generation will be (Relaxed, and a Release fence
+//! behind it). A handler that has seen anything of the new list sees that too (behind an Acquire
+//! fence), and the stack is marked as stale.
 //!
 //! An entry read while it is being rewritten is a mixture of two. It may name the wrong table,
 //! but tables and arena are bounds-checked at each access: a stack can be wrong, nothing faults.
@@ -12,6 +14,7 @@
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
+    fence,
 };
 
 /// Longest list. Modules beyond have no table.
@@ -102,7 +105,9 @@ impl List {
 #[repr(C, align(64))]
 pub struct ModuleMap {
     generation: AtomicU64,
-    reserved: [AtomicU64; 7],
+    /// The generation of the list that was last begun.
+    begun: AtomicU64,
+    reserved: [AtomicU64; 6],
     lists: [List; 2],
 }
 
@@ -123,7 +128,8 @@ impl Default for ModuleMap {
         };
         Self {
             generation: 0.into(),
-            reserved: [const { AtomicU64::new(0) }; 7],
+            begun: 0.into(),
+            reserved: [const { AtomicU64::new(0) }; 6],
             lists: [list(), list()],
         }
     }
@@ -139,16 +145,23 @@ impl ModuleMap {
     /// Whether a list of `generation` may have been rewritten meanwhile. Async-signal-safe.
     pub fn is_stale(&self, generation: u64) -> bool {
         // The loads of the list must not move behind this one.
-        core::sync::atomic::fence(Acquire);
-        self.generation.load(Relaxed).wrapping_sub(generation) >= 2
+        fence(Acquire);
+        self.begun.load(Relaxed).wrapping_sub(generation) >= 2
+    }
+
+    /// The list that may be filled now, and its generation.
+    fn begin(&self) -> (u64, &List) {
+        let generation = self.generation.load(Relaxed).wrapping_add(1);
+        self.begun.store(generation, Relaxed);
+        fence(Release);
+        (generation, self.list(generation))
     }
 
     /// Makes `entries` (sorted by address, not overlapping) the valid list; those beyond
     /// [`MAX_MODULES`] are left out. One caller at a time: the collector, once the process is
     /// there.
     pub fn publish<'a>(&self, unloads: u32, entries: impl IntoIterator<Item = &'a Entry>) {
-        let generation = self.generation.load(Relaxed);
-        let next = self.list(generation.wrapping_add(1));
+        let (generation, next) = self.begin();
         let mut count = 0;
         for (shared, entry) in next.entries.iter().zip(entries) {
             shared.store(entry);
@@ -156,21 +169,20 @@ impl ModuleMap {
         }
         next.count.store(count, Relaxed);
         next.unloads.store(unloads, Relaxed);
-        self.generation.store(generation.wrapping_add(1), Release);
+        self.generation.store(generation, Release);
     }
 
     /// Takes over the valid list of another map: that of the parent, in a child of fork.
     /// Async-signal-safe.
     pub fn copy_from(&self, other: &Self) {
         let (_, from) = other.current();
-        let generation = self.generation.load(Relaxed);
-        let next = self.list(generation.wrapping_add(1));
+        let (generation, next) = self.begin();
         for (to, from) in next.entries.iter().zip(from.entries()) {
             to.store(&from.load());
         }
         next.count.store(from.entries().len() as u32, Relaxed);
         next.unloads.store(from.unloads(), Relaxed);
-        self.generation.store(generation.wrapping_add(1), Release);
+        self.generation.store(generation, Release);
     }
 
     fn list(&self, generation: u64) -> &List {
@@ -212,6 +224,17 @@ mod tests {
         assert!(!map.is_stale(generation));
         map.publish(0, &[]);
         assert!(map.is_stale(generation));
+    }
+
+    #[test]
+    fn a_list_is_stale_while_it_is_rewritten() {
+        let map = new_map();
+        let (generation, _) = map.current();
+        map.publish(0, &[]);
+        let (next, _) = map.begin();
+        assert_eq!(next, generation + 2);
+        assert!(map.is_stale(generation));
+        assert!(!map.is_stale(generation + 1));
     }
 
     #[test]

@@ -138,7 +138,8 @@ impl CodeNames {
         }
     }
 
-    fn read(&mut self, journal: &mut Journal) {
+    /// Reads what is new in the map.
+    pub fn read(&mut self, journal: &mut Journal) {
         let since_ns = std::mem::replace(&mut self.looked_ns, system::monotonic_ns());
         let mut has_grown = self.read_file(since_ns);
         if self.file.as_ref().is_none_or(MapFile::is_removed) {

@@ -107,7 +107,7 @@ where
                 let rule = rule_of(row, fde, &self.section);
                 stats.unsupported += usize::from(rule.kind == Kind::Unsupported);
                 builder.push(covered, rule);
-                if rule.rbp == Saved::BesideRbp(0) {
+                if elsewhere.is_empty() && rule.rbp == Saved::BesideRbp(0) {
                     push_popped(covered..end, rule, elf, builder);
                 }
                 push_pieces(covered..end, rule, &elsewhere, builder);
@@ -163,13 +163,12 @@ fn on_other_stacks(function: &Function, elf: &Elf) -> Vec<(Range<u64>, Rule)> {
 
 /// Replaces a row's rule in these pieces of it.
 fn push_pieces(row: Range<u64>, rule: Rule, pieces: &[(Range<u64>, Rule)], builder: &mut Builder) {
-    for (piece, other) in pieces {
-        let (start, end) = (piece.start.max(row.start), piece.end.min(row.end));
-        if start < end {
-            builder.push(start, *other);
-            if end < row.end {
-                builder.push(end, rule);
-            }
+    let first = pieces.partition_point(|(piece, _)| piece.end <= row.start);
+    let pieces = pieces.get(first..).unwrap_or_default().iter();
+    for (piece, other) in pieces.take_while(|(piece, _)| piece.start < row.end) {
+        builder.push(piece.start.max(row.start), *other);
+        if piece.end < row.end {
+            builder.push(piece.end, rule);
         }
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cache::Cache;
-use crate::frame::Frame;
+use crate::frame::{Frame, MAX_SWITCHES};
 use crate::made_up::{MadeUpMemory, MadeUpModules, table};
 use crate::rule::{ReturnAddress, Rule, Saved};
 
