@@ -102,7 +102,7 @@ pub fn spawn(command: &mut Command) -> Running {
 fn spawn_with_input(command: &mut Command, input: &[u8]) -> Running {
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    heed_signals(command);
+    heed_signals();
     let started = Instant::now();
     let mut child =
         command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
@@ -118,17 +118,12 @@ fn spawn_with_input(command: &mut Command, input: &[u8]) -> Running {
 
 /// Whoever started the tests may have told them to ignore signals, as shells do for what runs in the
 /// background. Programs would inherit that.
-#[allow(unsafe_code, reason = "between fork and exec")]
-fn heed_signals(command: &mut Command) {
-    let heed = || {
-        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
-            // SAFETY: the default action runs no code of ours.
-            unsafe { signal::signal(signal, SigHandler::SigDfl) }?;
-        }
-        Ok(())
-    };
-    // SAFETY: signal() is async-signal-safe, and nothing else is called.
-    unsafe { command.pre_exec(heed) };
+#[allow(unsafe_code, reason = "sets what signals do")]
+fn heed_signals() {
+    for one in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        // SAFETY: the default action runs no code of ours, and no test handles these signals.
+        unsafe { signal::signal(one, SigHandler::SigDfl) }.expect("the signal exists");
+    }
 }
 
 fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
