@@ -120,18 +120,11 @@ impl Frame {
             return None;
         }
         let return_address = memory.word(cfa.wrapping_sub(arch::RETURN_ADDRESS))?;
-        if return_address != 0 && !arch::may_be_code(return_address) {
-            return None;
-        }
         let rbp = self.saved(arch::RBP, rule.rbp(), cfa, memory);
         let rbx = self.saved(arch::RBX, rule.rbx(), cfa, memory);
-        self.known = bit(arch::RSP);
+        self.go_to_caller(return_address, cfa).ok()?; // changes nothing if it fails
         self.set(arch::RBP, rbp);
         self.set(arch::RBX, rbx);
-        let [_, _, _, _, _, _, _, sp, ..] = &mut self.general;
-        *sp = cfa;
-        self.pc = return_address;
-        self.exact = false;
         Some(())
     }
 
