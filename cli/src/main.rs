@@ -4,11 +4,15 @@ mod agent;
 mod args;
 mod collect;
 mod error;
+mod export;
+mod flamegraph;
 mod interrupt;
 mod message;
+mod named;
 mod output;
 mod record;
-mod show;
+mod report;
+mod sink;
 
 use std::process::ExitCode;
 
@@ -23,9 +27,9 @@ fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Record(arguments) => record::run(arguments),
-        Command::Flamegraph(arguments) => show::flamegraph(arguments),
-        Command::Report(arguments) => show::text(arguments),
-        Command::Export(arguments) => show::export(arguments),
+        Command::Flamegraph(arguments) => flamegraph::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Agent(_) => collect::print_agent(),
         Command::Collect(arguments) => collect::run(&arguments),
     };

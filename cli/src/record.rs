@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sigspy_collector::{self as collector, Outcome, Plan, Recorder, Settings, Wishes};
-use sigspy_model::Profile;
+use sigspy_model::{Profile, Symbols};
 use sigspy_report::quality;
 
 use crate::args::{Clock, Follow, Record, Sampling};
 use crate::error::Error;
+use crate::named::{self, Named};
 use crate::{agent, interrupt, message, output};
 
 /// For benchmarks: a file for lines of frames and nanoseconds, one for each run of the handler.
@@ -22,12 +23,17 @@ const MANY_PERIODS: u64 = 20;
 
 /// What `record` has made.
 pub struct Recorded {
-    pub profile: Profile,
-    pub exit_code: Option<u8>,
-    /// The program, which runs on.
-    running: Option<u32>,
+    pub named: Named,
     /// Why there are no samples, if there are none.
     pub diagnosis: Option<String>,
+    pub ended: Ended,
+}
+
+/// How the program ended, if it did.
+pub struct Ended {
+    exit_code: Option<u8>,
+    /// The program, which runs on.
+    running: Option<u32>,
 }
 
 /// Runs the command.
@@ -42,10 +48,10 @@ pub fn run(arguments: Record) -> Result<u8, Error> {
     if let Some(diagnosis) = &recorded.diagnosis {
         message::warning(diagnosis);
     }
-    Ok(recorded.exit_code())
+    Ok(recorded.ended.exit_code())
 }
 
-impl Recorded {
+impl Ended {
     /// The exit status of the program, which is waited for if it runs on after the time that it
     /// was to be recorded for.
     pub fn exit_code(&self) -> u8 {
@@ -78,14 +84,26 @@ pub fn record_as_latest(
 fn record(sampling: &Sampling, path: &Path, command: Vec<OsString>) -> Result<Recorded, Error> {
     let program = PathBuf::from(&command[0]);
     let (outcome, program_pid) = run_recorder(sampling, command, path)?;
-    let profile = collector::read(path)?;
+    let profile = collector::read(path)?.profile;
     let quality = quality(&profile);
     message::note(&format!("{quality}; wrote {}", path.display()));
     quality.warnings().iter().for_each(|warning| message::warning(warning));
     let exit_code = outcome.exit_code.map(|code| code as u8);
     let running = program_pid.filter(|_| exit_code.is_none());
     let diagnosis = (quality.samples == 0).then(|| diagnose(&program, &outcome, &profile));
-    Ok(Recorded { profile, exit_code, running, diagnosis })
+    let symbols = named::look_up(&profile);
+    append(path, &symbols, &profile)?;
+    let ended = Ended { exit_code, running };
+    Ok(Recorded { named: Named { profile, symbols }, diagnosis, ended })
+}
+
+/// Adds the names to the recording, so that reports need neither the program nor the time.
+fn append(path: &Path, symbols: &Symbols, profile: &Profile) -> Result<(), Error> {
+    let failed = |error| Error::Create(path.into(), error);
+    let file = File::options().append(true).open(path).map_err(failed)?;
+    let count = profile.locations.len();
+    collector::append_symbols(file, symbols, count).map_err(failed)?;
+    Ok(())
 }
 
 /// What is left of the program, when the one that was started has ended.

@@ -34,5 +34,8 @@ pub use memory::{Follow, Settings};
 pub use perf_map::PerfMap;
 pub use plan::Plan;
 pub use recorder::{Outcome, Recorder, Wishes, wait_for_program};
+pub use recording::Recording;
+pub use recording::profile::write;
 pub use recording::reader::read;
+pub use recording::symbols::append as append_symbols;
 pub use sigspy_wire::control::Clock;

@@ -5,11 +5,11 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use sigspy_model::{Frame, Location, Profile, StackKind, Symbols};
+use sigspy_model::{Frame, Language, Location, Profile, StackKind, Symbols};
 use sigspy_report::{FlameOptions, FoldedOptions, TextOptions, Unit};
 
 /// As in collector/src/recording/chunk.rs.
-const FILE_HEADER: &[u8; 16] = b"SIGSPY\r\n\x03\0\0\0\0\0\0\0";
+const FILE_HEADER: &[u8; 16] = b"SIGSPY\r\n\x04\0\0\0\0\0\0\0";
 const CHUNK_MAGIC: &[u8; 4] = b"CHNK";
 const CHUNK_HEADER: usize = 16;
 
@@ -48,7 +48,7 @@ pub fn read(file: &[u8]) -> Option<Profile> {
     let mut memory = std::fs::File::from(memory);
     memory.write_all(file).expect("cannot write to memory");
     let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
-    sigspy_collector::read(&path).ok()
+    Some(sigspy_collector::read(&path).ok()?.profile)
 }
 
 /// What reports rely on: ids lead somewhere, and the accounting is that of the samples.
@@ -92,9 +92,10 @@ pub fn report(profile: &Profile) {
 /// Few names, so that stacks share frames and recurse; some locations are inlined functions.
 fn made_up_frames(location: &Location) -> Vec<Frame> {
     let frame = |number: u64, inlined| Frame {
-        function: format!("function {number}"),
-        file: (number % 2 == 0).then(|| "file;\n".to_owned()),
+        function: format!("function {number}").into(),
+        file: (number % 2 == 0).then(|| "file;\n".into()),
         line: None,
+        language: Language::Plain,
         inlined,
     };
     let number = location.address % 8;

@@ -14,4 +14,4 @@ pub use profile::{
     Clock, Gap, Life, Meta, Process, ProcessId, Profile, Sample, Stack, StackId, StackKind, Stop,
     Thread, ThreadId,
 };
-pub use symbols::{Frame, Symbols};
+pub use symbols::{Frame, Language, Symbols};

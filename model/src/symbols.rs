@@ -1,22 +1,35 @@
 //! What the symbolizer found out about locations.
 
+use std::sync::Arc;
+
 use crate::LocationId;
 
-/// One function at one location.
+/// How a function's name is to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Language {
+    /// C, and whatever has names without a structure.
+    #[default]
+    Plain,
+    Rust,
+    Cpp,
+}
+
+/// One function at one location. Equal texts are shared by the frames of one [`Symbols`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Demangled name, or `module+0xoffset` where the module has no symbol that covers it.
-    pub function: String,
+    pub function: Arc<str>,
     /// Source file, where debug information names it.
-    pub file: Option<String>,
+    pub file: Option<Arc<str>>,
     /// Source line, from 1.
     pub line: Option<u32>,
+    pub language: Language,
     /// The compiler had put this function into its caller (the next frame).
     pub inlined: bool,
 }
 
 /// Frames of every location of a profile.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
     frames: Vec<Vec<Frame>>,
 }
@@ -31,5 +44,11 @@ impl Symbols {
     /// Empty for a location that was not part of the profile.
     pub fn frames(&self, location: LocationId) -> &[Frame] {
         self.frames.get(location.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The physical functions alone.
+    pub fn without_inlined(mut self) -> Self {
+        self.frames.iter_mut().for_each(|frames| frames.retain(|frame| !frame.inlined));
+        self
     }
 }

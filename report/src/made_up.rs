@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sigspy_model::{
-    Accounting, Clock, Frame, Life, Location, LocationId, Meta, Process, ProcessId, Profile,
-    Sample, Stack, StackId, StackKind, Stop, Symbols, Thread, ThreadId,
+    Accounting, Clock, Frame, Language, Life, Location, LocationId, Meta, Process, ProcessId,
+    Profile, Sample, Stack, StackId, StackKind, Stop, Symbols, Thread, ThreadId,
 };
 
 /// Puts a profile together. It starts with one process, `app` (1), and its thread `app` (1).
@@ -96,9 +96,10 @@ impl Builder {
 
     fn location(&mut self, names: &str) -> LocationId {
         let frames = names.rsplit(" => ").map(|name| Frame {
-            function: name.to_owned(),
+            function: name.into(),
             file: None,
             line: None,
+            language: Language::Plain,
             inlined: false,
         });
         let mut frames: Vec<Frame> = frames.collect();

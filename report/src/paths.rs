@@ -156,7 +156,7 @@ fn thread_name(process: &Process, thread: &Thread) -> String {
 fn functions<'a>(names: &mut Names<'a>, symbols: &'a Symbols, id: LocationId) -> Vec<NameId> {
     match symbols.frames(id) {
         [] => vec![names.unknown()],
-        frames => frames.iter().rev().map(|frame| names.id(&frame.function)).collect(),
+        frames => frames.iter().rev().map(|frame| names.id(&*frame.function)).collect(),
     }
 }
 

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use sigspy_model::Language;
+
 /// Longer mangled names are shown as they are: bytes.
 const LONGEST_MANGLED: usize = 4096;
 /// Longer demangled names are not believed, as substitutions can grow without measure: bytes.
@@ -13,13 +15,19 @@ const LONGEST_DEMANGLED: usize = 16 * 1024;
 /// Nesting up to which C++ names are parsed; the library's own default, pinned.
 const CPP_DEPTH: u32 = 96;
 
-/// The name to show for the raw name of a symbol. Empty for an empty name.
-pub fn demangle(raw: &[u8]) -> String {
+/// The name to show for the raw name of a symbol, and what it is written in. Empty for an empty
+/// name.
+pub fn demangle(raw: &[u8]) -> (String, Language) {
     let raw = String::from_utf8_lossy(raw);
     let raw = without_version(&raw);
     let mangled = raw.len() <= LONGEST_MANGLED;
-    let name = mangled.then(|| rust(raw).or_else(|| cpp(raw))).flatten();
-    clean(name.as_deref().unwrap_or(raw)).into_owned()
+    let in_rust = || Some((rust(raw)?, Language::Rust));
+    let in_cpp = || Some((cpp(raw)?, Language::Cpp));
+    let (name, language) = match mangled.then(|| in_rust().or_else(in_cpp)).flatten() {
+        Some((name, language)) => (name.into(), language),
+        None => (Cow::Borrowed(raw), Language::Plain),
+    };
+    (clean(&name).into_owned(), language)
 }
 
 /// `text` with every control character and line break replaced.
@@ -109,20 +117,20 @@ mod tests {
             ("", ""),
         ];
         for (raw, expected) in table {
-            assert_eq!(demangle(raw.as_bytes()), expected, "{raw}");
+            assert_eq!(demangle(raw.as_bytes()).0, expected, "{raw}");
         }
     }
 
     #[test]
     fn control_characters_never_reach_a_report() {
-        assert_eq!(demangle(b"a\nb\x1b[31mc\0"), "a\u{fffd}b\u{fffd}[31mc\u{fffd}");
-        assert_eq!(demangle(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+        assert_eq!(demangle(b"a\nb\x1b[31mc\0").0, "a\u{fffd}b\u{fffd}[31mc\u{fffd}");
+        assert_eq!(demangle(b"\xff\xfe").0, "\u{fffd}\u{fffd}");
     }
 
     #[test]
     fn a_name_that_nests_too_deep_stays_as_it_is() {
         let deep = format!("_Z1fI{}iE", "P".repeat(3000));
-        assert_eq!(demangle(deep.as_bytes()), deep);
+        assert_eq!(demangle(deep.as_bytes()).0, deep);
     }
 
     #[test]
@@ -130,8 +138,8 @@ mod tests {
         // Each substitution doubles the length of the one before.
         let pairs: String = (0..30).map(|i| format!("St4pairIS{i}_S{i}_E")).collect();
         let bomb = format!("_Z1f{pairs}");
-        assert!(demangle(bomb.as_bytes()).len() <= LONGEST_DEMANGLED);
+        assert!(demangle(bomb.as_bytes()).0.len() <= LONGEST_DEMANGLED);
         let long = format!("_ZN{}3fooEv", "1a".repeat(LONGEST_MANGLED));
-        assert_eq!(demangle(long.as_bytes()), long);
+        assert_eq!(demangle(long.as_bytes()).0, long);
     }
 }

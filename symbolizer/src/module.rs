@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use gimli::RunTimeEndian;
-use sigspy_model::{Frame, Module};
+use sigspy_model::{Frame, Language, Module};
 
 use crate::debug_info::{self, DebugInfo, RawFrame};
 use crate::demangle::{clean, demangle};
@@ -95,7 +95,8 @@ impl Sources<'_> {
 
     fn part(&self, addresses: &[u64]) -> Vec<Vec<Frame>> {
         let info = self.dwarf.as_ref().and_then(|dwarf| dwarf.open().ok());
-        let mut lookup = Lookup { sources: self, info, shown: HashMap::new() };
+        let mut lookup =
+            Lookup { sources: self, info, shown: HashMap::new(), files: HashMap::new() };
         addresses.iter().map(|address| lookup.frames(*address)).collect()
     }
 }
@@ -104,7 +105,8 @@ impl Sources<'_> {
 struct Lookup<'a, 'd> {
     sources: &'a Sources<'d>,
     info: Option<DebugInfo<'a>>,
-    shown: HashMap<Name<'a>, String>,
+    shown: HashMap<Name<'a>, (Arc<str>, Language)>,
+    files: HashMap<String, Arc<str>>,
 }
 
 impl<'a, 'd: 'a> Lookup<'a, 'd> {
@@ -121,17 +123,30 @@ impl<'a, 'd: 'a> Lookup<'a, 'd> {
     fn frame(&mut self, raw: RawFrame<'a>, address: u64, inlined: bool) -> Frame {
         let described = raw.function.filter(|raw| !raw.is_empty()).map(Name::function);
         let symbol = if inlined { None } else { self.sources.symbols.find(address) };
-        let function = match fuller(described, symbol) {
+        let (function, language) = match fuller(described, symbol) {
             Some(name) => self.shown(name),
-            None => self.sources.placeholder(address),
+            None => (self.sources.placeholder(address).into(), Language::Plain),
         };
-        let file = raw.file.map(|file| clean(&file).into_owned());
-        Frame { function, file, line: raw.line, inlined }
+        let file = raw.file.map(|file| self.file(file));
+        Frame { function, file, line: raw.line, language, inlined }
     }
 
-    fn shown(&mut self, name: Name<'a>) -> String {
-        let show = || demangle(name.raw) + if name.stub { "@plt" } else { "" };
+    fn shown(&mut self, name: Name<'a>) -> (Arc<str>, Language) {
+        let show = || {
+            let (shown, language) = demangle(name.raw);
+            let stub = if name.stub { "@plt" } else { "" };
+            ((shown + stub).into(), language)
+        };
         self.shown.entry(name).or_insert_with(show).clone()
+    }
+
+    fn file(&mut self, path: String) -> Arc<str> {
+        if let Some(file) = self.files.get(&path) {
+            return file.clone();
+        }
+        let file: Arc<str> = clean(&path).into();
+        self.files.insert(path, file.clone());
+        file
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sigspy_model::{Frame, Location, LocationId, Module, ModuleId, Symbols};
+use sigspy_model::{Frame, Language, Location, LocationId, Module, ModuleId, Symbols};
 
 use crate::demangle::clean;
 use crate::locate::DEBUG_ROOT;
@@ -104,6 +104,6 @@ fn frames(answers: &BTreeMap<ModuleId, (&Job<'_>, Answer)>, location: Location) 
 
 /// Code that no file holds.
 fn compiled(name: Option<&String>) -> Frame {
-    let function = name.map_or(ANONYMOUS.into(), |name| clean(name)).into_owned();
-    Frame { function, file: None, line: None, inlined: false }
+    let function = name.map_or(ANONYMOUS.into(), |name| clean(name)).into();
+    Frame { function, file: None, line: None, language: Language::Plain, inlined: false }
 }

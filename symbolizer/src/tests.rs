@@ -46,7 +46,7 @@ fn look_up(module: &Module, addresses: &[u64]) -> (Vec<Vec<Frame>>, Option<Cause
 /// Names of the functions at one address, innermost first.
 fn functions(module: &Module, address: u64) -> Vec<String> {
     let (frames, _) = look_up(module, &[address]);
-    frames[0].iter().map(|frame| frame.function.clone()).collect()
+    frames[0].iter().map(|frame| frame.function.to_string()).collect()
 }
 
 /// Address and size of the symbol of this name, else of one whose raw name holds it.

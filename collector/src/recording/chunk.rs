@@ -13,7 +13,7 @@
 pub const FILE_HEADER: usize = 16;
 const FILE_MAGIC: &[u8; 8] = b"SIGSPY\r\n";
 /// Changes with every change of an event or of this file's layout.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 const CHUNK_MAGIC: &[u8; 4] = b"CHNK";
 const CHUNK_HEADER: usize = 16;

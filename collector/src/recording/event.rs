@@ -5,7 +5,7 @@
 //! definitions that were in it and no others. A definition that comes again replaces the first.
 
 use serde::{Deserialize, Serialize};
-use sigspy_model::{Clock, Gap, Limits, Meta, StackKind, Stop};
+use sigspy_model::{Clock, Gap, Language, Limits, Meta, Shortfall, StackKind, Stop};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,34 @@ pub enum Event {
         location: u32,
         name: String,
     },
+    /// A text that frames refer to.
+    Text {
+        id: u32,
+        text: String,
+    },
+    /// Frames at a location, innermost first.
+    Frames {
+        location: u32,
+        frames: Vec<FrameEvent>,
+    },
+    /// All locations have their frames.
+    SymbolsEnd,
+    /// The profile came from a recording of which so many bytes could not be read; `None`: which
+    /// ended too early.
+    Shortfall {
+        damaged: Option<u64>,
+    },
+}
+
+/// [`Frame`](sigspy_model::Frame), with its texts by number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrameEvent {
+    pub function: u32,
+    pub file: Option<u32>,
+    pub line: Option<u32>,
+    /// See [`language_number`].
+    pub language: u8,
+    pub inlined: bool,
 }
 
 /// [`Meta`], as written: at the start, twice, and once more at the end, when all is known.
@@ -136,6 +164,15 @@ impl From<Limits> for Event {
     }
 }
 
+impl From<&Shortfall> for Event {
+    fn from(shortfall: &Shortfall) -> Self {
+        match *shortfall {
+            Shortfall::CutShort => Self::Shortfall { damaged: None },
+            Shortfall::Damaged { bytes } => Self::Shortfall { damaged: Some(bytes) },
+        }
+    }
+}
+
 const CLOCKS: [Clock; 4] = [Clock::Thread, Clock::Process, Clock::Perf, Clock::Wall];
 
 /// A clock as a number in a file.
@@ -161,6 +198,18 @@ pub fn gap_number(gap: Gap) -> u8 {
 /// The inverse of [`gap_number`].
 pub fn gap_of(number: u8) -> Gap {
     GAPS.get(number as usize).copied().unwrap_or(Gap::Unknown)
+}
+
+const LANGUAGES: [Language; 3] = [Language::Plain, Language::Rust, Language::Cpp];
+
+/// A language as a number in a file.
+pub fn language_number(language: Language) -> u8 {
+    LANGUAGES.iter().position(|&one| one == language).unwrap_or(0) as u8
+}
+
+/// The inverse of [`language_number`].
+pub fn language_of(number: u8) -> Language {
+    LANGUAGES.get(number as usize).copied().unwrap_or_default()
 }
 
 const STOPS: [Stop; 6] =

@@ -1,4 +1,4 @@
-//! Reads a recording, whatever is left of it, as a profile.
+//! Reads a recording, whatever is left of it.
 //!
 //! The file is untrusted: every number is checked, nothing is allocated because a number says
 //! so beyond [`MAX_RAW`](super::chunk::MAX_RAW), and what makes no sense is left out and counted.
@@ -13,13 +13,15 @@ use sigspy_model::{
 };
 use sigspy_wire::record::MAX_FRAMES;
 
+use super::Recording;
 use super::chunk::{self, Chunks, FILE_HEADER, Kind};
 use super::event::{Event, MetaEvent, gap_of, kind_of};
+use super::symbols::Names;
 use crate::Error;
 
 /// Reads the recording at `path`. A damaged one is read as far as it goes; the profile's
 /// shortfalls say what is missing.
-pub fn read(path: &Path) -> Result<Profile, Error> {
+pub fn read(path: &Path) -> Result<Recording, Error> {
     let unreadable = |error| Error::OpenRecording(path.into(), error);
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
@@ -50,8 +52,8 @@ pub enum Problem {
     OtherVersion(u32),
 }
 
-/// The profile in the bytes of a recording.
-pub fn parse(file: &[u8]) -> Result<Profile, Problem> {
+/// What the bytes of a recording hold.
+pub fn parse(file: &[u8]) -> Result<Recording, Problem> {
     match chunk::kind(file) {
         Kind::Ours => {}
         Kind::Foreign if file.is_empty() => return Err(Problem::Empty),
@@ -138,6 +140,7 @@ struct Builder {
     bad_records: u64,
     limits: Limits,
     shortfalls: Vec<Shortfall>,
+    names: Names,
 }
 
 /// All samples together stand for no more time than this, ns, and no more is charged to all
@@ -205,6 +208,17 @@ impl Builder {
             }
             Event::End => self.ended = true,
             Event::CodeName { location, name } => self.name_code(location, name),
+            Event::Text { id, text } => self.names.add_text(id, text),
+            Event::Frames { location, frames } => {
+                if let Some(place) = self.locations.place(location) {
+                    self.names.add_frames(place, frames);
+                }
+            }
+            Event::SymbolsEnd => self.names.end(),
+            Event::Shortfall { damaged } => self.shortfalls.push(match damaged {
+                Some(bytes) => Shortfall::Damaged { bytes },
+                None => Shortfall::CutShort,
+            }),
         }
     }
 
@@ -266,7 +280,7 @@ impl Builder {
         *self.frameless.entry(kind).or_insert_with(new)
     }
 
-    fn finish(mut self, damaged: u64, cut: u64) -> Option<Profile> {
+    fn finish(mut self, damaged: u64, cut: u64) -> Option<Recording> {
         let meta = self.meta.take()?;
         limit_sum(self.samples.iter_mut().map(|sample| &mut sample.weight_ns));
         limit_sum(self.processes.values.iter_mut().filter_map(|process| process.cpu_ns.as_mut()));
@@ -277,13 +291,14 @@ impl Builder {
         if bytes > 0 {
             self.shortfalls.push(Shortfall::Damaged { bytes });
         }
-        if !self.ended {
+        if !self.ended && !self.shortfalls.contains(&Shortfall::CutShort) {
             self.shortfalls.push(Shortfall::CutShort);
         }
         let accounting = self.accounting();
         let duration_ns = meta.duration_ns.max(self.last_ns);
         let meta = MetaEvent { duration_ns, ..meta }.into();
-        Some(Profile {
+        let symbols = self.names.finish(self.locations.values.len());
+        let profile = Profile {
             meta,
             processes: self.processes.values,
             threads: self.threads.values,
@@ -294,7 +309,8 @@ impl Builder {
             samples: self.samples,
             accounting,
             shortfalls: self.shortfalls,
-        })
+        };
+        Some(Recording { profile, symbols })
     }
 
     /// CPU time of each process that no sample stands for, as one sample of its main thread. What

@@ -1,7 +1,7 @@
 //! Recordings that were written, cut, damaged, or made up.
 
 use proptest::prelude::*;
-use sigspy_model::{LocationId, Profile, Shortfall, StackKind, Stop};
+use sigspy_model::{Frame, Language, LocationId, Profile, Shortfall, StackKind, Stop, Symbols};
 
 use super::chunk::{self, FILE_HEADER};
 use super::event::kind_number;
@@ -63,12 +63,50 @@ fn assert_adds_up(profile: &Profile) {
 
 #[test]
 fn a_recording_comes_back_as_it_was() {
-    let profile = parse(&recording()).unwrap();
+    let profile = parse(&recording()).unwrap().profile;
     assert_eq!(walked(&profile), SAMPLES.into());
     assert_eq!(profile.accounting.unsampled_ns, 5);
     assert_eq!((profile.meta.exit_code, profile.shortfalls.len()), (Some(3), 0));
     assert_eq!(profile.meta.argv, meta().argv);
     assert_adds_up(&profile);
+}
+
+fn frames(number: u32) -> Vec<Frame> {
+    let frame = |function: &str, inlined| Frame {
+        function: function.into(),
+        file: number.is_multiple_of(3).then(|| "src/main.rs".into()),
+        line: Some(number + 1),
+        language: Language::Rust,
+        inlined,
+    };
+    vec![frame("inner", true), frame(&format!("function {}", number % 7), false)]
+}
+
+#[test]
+fn names_are_added_to_a_recording_and_count_if_all_are_there() {
+    let file = recording();
+    let symbols = Symbols::new((0..100).map(frames).collect());
+    let named = super::symbols::append(file.clone(), &symbols, 100).unwrap();
+    let read = parse(&named).unwrap();
+    assert_eq!(read.symbols.as_ref(), Some(&symbols));
+    assert_eq!(read.profile.shortfalls, []);
+    for cut in [file.len(), file.len() + 100, named.len() - 1] {
+        assert_eq!(parse(&named[..cut]).unwrap().symbols, None, "{cut}");
+    }
+    let fewer = super::symbols::append(file, &symbols, 99).unwrap();
+    assert_eq!(parse(&fewer).unwrap().symbols, None);
+}
+
+#[test]
+fn a_profile_is_written_as_it_was_read() {
+    let mut file = recording();
+    file.truncate(file.len() - 1);
+    let before = parse(&file).unwrap().profile;
+    let symbols = Symbols::new((0..100).map(frames).collect());
+    let written = super::profile::write(&before, Some(&symbols), Vec::new()).unwrap();
+    let after = parse(&written).unwrap();
+    assert_eq!(format!("{:?}", after.profile), format!("{before:?}"));
+    assert_eq!(after.symbols, Some(symbols));
 }
 
 #[test]
@@ -80,7 +118,7 @@ fn a_recording_that_was_cut_has_everything_before() {
     let borders = (0..file.len()).step_by(64 * 1024);
     for length in early.chain(borders).chain([file.len() - 1]) {
         let profile = match parse(&file[..length]) {
-            Ok(profile) => profile,
+            Ok(recording) => recording.profile,
             Err(problem) => {
                 // Too short even for the header, or for what was recorded.
                 assert!(matches!(problem, Problem::Empty | Problem::Foreign), "{problem:?}");
@@ -110,7 +148,7 @@ fn a_flipped_bit_costs_one_chunk() {
         if position < FILE_HEADER {
             continue; // it may be of another version now
         }
-        let profile = parse(&damaged).unwrap();
+        let profile = parse(&damaged).unwrap().profile;
         assert_adds_up(&profile);
         assert!(!profile.shortfalls.is_empty(), "at {position}");
         let kept = walked(&profile) + profile.accounting.lost_ns / WEIGHT_NS;
@@ -132,7 +170,7 @@ fn what_is_no_recording_is_named() {
 fn with(events: &[Event]) -> Profile {
     let mut writer = Writer::start(Vec::new(), meta()).unwrap();
     events.iter().for_each(|event| writer.push(event).unwrap());
-    parse(&writer.finish(1, None).unwrap()).unwrap()
+    parse(&writer.finish(1, None).unwrap()).unwrap().profile
 }
 
 #[test]
@@ -245,7 +283,7 @@ proptest! {
     ) {
         let mut writer = Writer::start(Vec::new(), meta()).unwrap();
         events.iter().for_each(|event| writer.push(event).unwrap());
-        let profile = parse(&writer.finish(1, None).unwrap()).unwrap();
+        let profile = parse(&writer.finish(1, None).unwrap()).unwrap().profile;
         for sample in &profile.samples {
             let thread = profile.thread(sample.thread);
             profile.process(thread.process);

@@ -30,7 +30,7 @@ fn a_debug_file_is_found_by_build_id() {
     fs::rename(folder.file("app.debug"), store(&folder, &module)).unwrap();
     let (frames, cause) = look_up_with(folder.path(), &module, &[address]);
     assert!(cause.is_none(), "{cause:?}");
-    assert_eq!(frames[0].last().unwrap().function, "outer");
+    assert_eq!(&*frames[0].last().unwrap().function, "outer");
     assert_eq!(frames[0].last().unwrap().line, Some(3));
     // Also when the program itself is gone, or is another one by now.
     fs::remove_file(folder.file("app")).unwrap();
@@ -59,7 +59,7 @@ fn a_debug_link_is_followed_where_the_checksum_is_right() {
     assert_eq!(module.build_id, None);
     let (frames, cause) = look_up(&module, &[address]);
     assert!(cause.is_none(), "{cause:?}");
-    assert_eq!(frames[0].last().unwrap().function, "outer");
+    assert_eq!(&*frames[0].last().unwrap().function, "outer");
     let mut debug = fs::read(folder.file("app.debug")).unwrap();
     debug.push(0);
     fs::write(folder.file("app.debug"), debug).unwrap();
@@ -76,7 +76,7 @@ fn a_debug_link_is_followed_where_the_build_id_is_right() {
     fs::create_dir(folder.file(".debug")).unwrap();
     fs::rename(folder.file("app.debug"), folder.file(".debug/app.debug")).unwrap();
     let (frames, cause) = look_up(&module, &[address]);
-    assert!(cause.is_none() && frames[0].last().unwrap().function == "outer", "{cause:?}");
+    assert!(cause.is_none() && &*frames[0].last().unwrap().function == "outer", "{cause:?}");
 }
 
 #[test]

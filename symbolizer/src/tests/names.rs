@@ -25,7 +25,7 @@ fn our_own_functions_have_files_and_lines_and_inlined_callees() {
     let here = |name: &str| format!("sigspy_symbolizer::tests::names::{name}");
     let all = all_of(&exe, "known_function");
     let (inner, outer) = (here("inlined_here"), here("known_function"));
-    assert!(all.iter().all(|frames| frames.last().unwrap().function == outer));
+    assert!(all.iter().all(|frames| *frames.last().unwrap().function == *outer));
     let [callee, caller] =
         all.iter().find(|frames| are(frames, &[&inner, &outer])).unwrap() as &[Frame]
     else {
