@@ -50,7 +50,8 @@ pub fn unprivileged_sigspy(folder: &TempDir) -> Command {
     command
 }
 
-pub(crate) fn workspace() -> &'static Path {
+/// The folder of the workspace.
+pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above this package")
 }
 

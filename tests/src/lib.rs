@@ -20,7 +20,7 @@ mod run;
 pub mod statistics;
 mod temp;
 
-pub use binary::{sigspy, unprivileged_sigspy};
+pub use binary::{sigspy, unprivileged_sigspy, workspace};
 pub use folded::{Folded, thread_of};
 pub use program::{Language, Program, needs, program, program_by, program_in, program_with};
 pub use prose::prose;

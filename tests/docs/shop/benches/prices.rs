@@ -1,0 +1,3 @@
+fn main() {
+    println!("{}", shop::digit_sums(20_000_000));
+}
