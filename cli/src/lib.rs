@@ -1,4 +1,4 @@
-//! The `sigspy` command.
+//! What the binaries in `bin/` do: this crate is a library only so that they share it.
 
 mod agent;
 mod args;
@@ -20,7 +20,8 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 
-fn main() -> ExitCode {
+/// Runs `sigspy`, and returns its exit status.
+pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),

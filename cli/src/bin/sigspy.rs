@@ -1,0 +1,7 @@
+//! The `sigspy` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sigspy_cli::main()
+}
