@@ -1,8 +1,10 @@
 //! The command line: one file for the flags of each command.
 
 mod agent;
+mod completions;
 mod export;
 mod flamegraph;
+mod global;
 mod input;
 mod record;
 mod report;
@@ -11,8 +13,10 @@ mod sampling;
 use clap::{Parser, Subcommand};
 
 pub use agent::{Agent, Collect};
+pub use completions::{Completions, Man};
 pub use export::{Export, Format, Unit};
 pub use flamegraph::Flamegraph;
+pub use global::{Color, Global};
 pub use input::Input;
 pub use record::Record;
 pub use report::Report;
@@ -22,6 +26,8 @@ pub use sampling::{Clock, Follow, Sampling};
 #[derive(Debug, Parser)]
 #[command(name = "sigspy", version, arg_required_else_help = true)]
 pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -43,6 +49,12 @@ pub enum Command {
     /// Say where the agent is, for programs that sigspy does not start
     #[command(after_help = agent::AGENT_HELP)]
     Agent(Agent),
+    /// Print a script that lets a shell complete commands and flags
+    #[command(after_help = completions::COMPLETIONS_HELP)]
+    Completions(Completions),
+    /// Write the manual, a page for each command
+    #[command(after_help = completions::MAN_HELP)]
+    Man(Man),
     /// Record the program at the other end of a socket (started by the agent)
     #[command(hide = true)]
     Collect(Collect),

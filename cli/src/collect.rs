@@ -116,7 +116,7 @@ fn sampling() -> Result<Sampling, Error> {
     }
     options.extend(["--".into(), "program".into()]);
     match Arguments::try_parse_from(options) {
-        Ok(Arguments { command: Command::Record(record) }) => Ok(record.sampling),
+        Ok(Arguments { command: Command::Record(record), .. }) => Ok(record.sampling),
         Ok(_) => Err(Error::NoSocket),
         Err(error) => Err(Error::BadEnvironment(Box::new(error))),
     }

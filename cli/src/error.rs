@@ -29,10 +29,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether nobody reads any more what we write.
+    pub fn is_broken_pipe(&self) -> bool {
+        use sigspy_report::Error as Report;
+        match self {
+            Self::Create(_, error) | Self::Report(Report::Write(error)) => {
+                error.kind() == io::ErrorKind::BrokenPipe
+            }
+            _ => false,
+        }
+    }
+
     /// As env(1): 127 not found, 126 not executable, 125 anything else.
     pub fn exit_code(&self) -> u8 {
         use sigspy_collector::Error as Collector;
+        const KILLED_BY_SIGPIPE: u8 = 128 + 13;
         match self {
+            _ if self.is_broken_pipe() => KILLED_BY_SIGPIPE,
             Self::Collector(Collector::NotFound(_)) => 127,
             Self::Collector(
                 Collector::NotExecutable(_) | Collector::NotAProgram(_) | Collector::Spawn(..),

@@ -3,6 +3,8 @@
 mod agent;
 mod args;
 mod collect;
+mod command_line;
+mod completions;
 mod error;
 mod export;
 mod flamegraph;
@@ -14,30 +16,37 @@ mod record;
 mod report;
 mod sink;
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Arguments, Command};
+use args::Command;
 
 /// Runs `sigspy`, and returns its exit status.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let words: Vec<OsString> = env::args_os().collect();
+    let arguments = match command_line::parse(&words) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
+    message::set_up(arguments.global);
     let result = match arguments.command {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Agent(_) => collect::print_agent(),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => completions::manual(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
     };
     match result {
         Ok(code) => code.into(),
         Err(error) => {
-            message::error(&error);
+            // Whoever closed the pipe knows, as with a program that the kernel kills for it.
+            if !error.is_broken_pipe() {
+                message::error(&error);
+            }
             error.exit_code().into()
         }
     }

@@ -1,34 +1,98 @@
 //! Everything that sigspy says to people, on standard error.
 
+use std::env;
 use std::error::Error;
 use std::io::{IsTerminal, stderr};
+use std::sync::OnceLock;
 
+use clap::builder::styling::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::{Color, Global};
+
+/// How things are said, from [`set_up`] on.
+#[derive(Clone, Copy, Default)]
+struct Manner {
+    is_quiet: bool,
+    is_verbose: bool,
+    is_colored: bool,
+}
+
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Decides how things are said. What is said before is neither colored nor left out.
+pub fn set_up(wanted: Global) {
+    let Global { quiet, verbose, color } = wanted;
+    let is_colored = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => wants_color(|name| env::var_os(name), stderr().is_terminal()),
+    };
+    let manner = Manner { is_quiet: quiet, is_verbose: verbose, is_colored };
+    let _ = MANNER.set(manner); // the first one counts
+}
+
+/// Whether the environment wants color, where nobody has said so.
+///
+/// Source: <https://no-color.org> and <https://bixense.com/clicolors>.
+fn wants_color(variable: impl Fn(&str) -> Option<std::ffi::OsString>, is_terminal: bool) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    let is_forced = variable("CLICOLOR_FORCE").is_some_and(|value| value != "0" && value != "");
+    let is_dumb = variable("TERM").is_some_and(|value| value == "dumb");
+    !is_set("NO_COLOR") && (is_forced || is_terminal && !is_dumb)
+}
+
+fn manner() -> Manner {
+    MANNER.get().copied().unwrap_or_default()
+}
+
+/// What helps to understand the rest, for those who ask for more.
+pub fn detail(text: &str) {
+    if manner().is_verbose {
+        eprintln!("sigspy: {text}");
+    }
+}
 
 /// What was done.
 pub fn note(text: &str) {
-    eprintln!("sigspy: {text}");
+    if !manner().is_quiet {
+        eprintln!("sigspy: {text}");
+    }
 }
 
 /// What may matter.
 pub fn warning(text: &str) {
-    eprintln!("sigspy: warning: {text}");
+    eprintln!("sigspy: {} {text}", painted("warning:", AnsiColor::Yellow));
 }
 
 /// What went wrong, with its causes.
 pub fn error(error: &dyn Error) {
+    eprintln!("sigspy: {} {}", painted("error:", AnsiColor::Red), with_causes(error));
+}
+
+/// An error in one line, with its causes.
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    eprintln!("sigspy: error: {text}");
+    text
+}
+
+/// Words in color, where messages have any.
+fn painted(words: &str, color: AnsiColor) -> String {
+    let style = match manner().is_colored {
+        true => Style::new().bold().fg_color(Some(color.into())),
+        false => Style::new(),
+    };
+    format!("{style}{words}{style:#}")
 }
 
 /// A bar on a terminal, nothing elsewhere. Shows itself only if the work takes a while.
 pub fn progress(what: &'static str) -> ProgressBar {
-    let target = match stderr().is_terminal() {
+    let target = match stderr().is_terminal() && !manner().is_quiet {
         true => ProgressDrawTarget::stderr_with_hz(10),
         false => ProgressDrawTarget::hidden(),
     };
@@ -36,4 +100,25 @@ pub fn progress(what: &'static str) -> ProgressBar {
     ProgressBar::with_draw_target(None, target)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         .with_message(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn color_is_for_terminals_unless_the_environment_says_otherwise() {
+        let wanted = |variables: &[(&str, &str)], is_terminal| {
+            let find = |name: &str| variables.iter().find(|(key, _)| *key == name);
+            wants_color(|name| find(name).map(|(_, value)| value.into()), is_terminal)
+        };
+        assert!(wanted(&[], true));
+        assert!(!wanted(&[], false));
+        assert!(!wanted(&[("NO_COLOR", "1")], true));
+        assert!(wanted(&[("NO_COLOR", "")], true));
+        assert!(!wanted(&[("TERM", "dumb")], true));
+        assert!(wanted(&[("CLICOLOR_FORCE", "1")], false));
+        assert!(!wanted(&[("CLICOLOR_FORCE", "0")], false));
+        assert!(!wanted(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false));
+    }
 }

@@ -49,5 +49,6 @@ pub fn look_up(profile: &Profile) -> Symbols {
     let Profile { modules, locations, code_names, .. } = profile;
     let symbolized = sigspy_symbolizer::symbolize(modules, locations, code_names, &progress);
     bar.finish_and_clear();
+    symbolized.problems.iter().for_each(|problem| message::detail(&message::with_causes(problem)));
     symbolized.symbols
 }

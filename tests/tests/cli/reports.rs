@@ -1,0 +1,67 @@
+//! Reports of recordings that were made a moment ago.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use sigspy_tests::{Folded, program, record, record_at, run, sigspy};
+
+#[test]
+fn the_report_begins_with_its_quality() {
+    let recorded = record_at(997, [program("split.c").as_ref(), "2".as_ref()]).expect(0);
+    let report = recorded.report();
+    let first = report.lines().next().unwrap_or_default();
+    assert!(first.contains('%') && first.contains("whole"), "the first line is `{first}`");
+    assert!(report.contains("burn_48_percent"), "{report}");
+}
+
+#[test]
+fn the_quality_names_modules_and_may_decide_on_the_exit_status() {
+    let recorded = record_at(997, [program("split.c").as_ref(), "2".as_ref()]).expect(0);
+    let report = |options: &[&str]| {
+        let mut command = Command::new(sigspy());
+        run(command.arg("report").args(options).arg(&recorded.path))
+    };
+    let quality = report(&["--quality", "--fail-on-loss", "5"]).expect(0).text();
+    let whole = quality.lines().find(|line| line.ends_with("  split"));
+    assert!(whole.is_some_and(|line| line.trim().starts_with("100.0 %")), "{quality}");
+    assert!(!quality.contains("not whole\n"), "{quality}");
+    let failed = report(&["--fail-on-loss=-1"]).expect(1);
+    assert!(failed.stderr.contains("has no whole stack"), "{failed}");
+}
+
+#[test]
+fn ticks_and_microseconds_tell_the_same() {
+    let recorded = record_at(97, [program("split.c").as_ref(), "3".as_ref()]).expect(0);
+    let mut command = Command::new(sigspy());
+    command.args(["export", "--format", "folded", "--unit", "ticks", "-i"]).arg(&recorded.path);
+    let exported = run(&mut command).expect(0);
+    let in_ticks = Folded::parse(&exported.text(), 10_309_278).expect("folded stacks").sampled();
+    let in_us = recorded.folded().sampled();
+    // Two ticks that come as one signal count as one.
+    assert!(in_ticks.abs_diff(in_us) <= in_us / 20, "{in_ticks} ns, {in_us} ns\n{exported}");
+}
+
+#[test]
+fn a_flame_graph_comes_from_a_program_or_from_a_recording() {
+    let recorded = record([program("split.c").as_ref(), "1".as_ref()]).expect(0);
+    let from_recording = recorded.folder().join("recording.svg");
+    let mut command = Command::new(sigspy());
+    command.arg("flamegraph").arg("-i").arg(&recorded.path).arg("-o").arg(&from_recording);
+    run(&mut command).expect(0);
+    assert_flame_graph(&from_recording);
+
+    let from_program = recorded.folder().join("program.svg");
+    let mut command = Command::new(sigspy());
+    command.args(["flamegraph", "-F", "250", "-o"]).arg(&from_program).arg("--");
+    command.current_dir(recorded.folder());
+    let outcome = run(command.arg(program("split.c")).arg("1")).expect(0);
+    assert!(outcome.text().starts_with("burn_48_percent "), "{outcome}");
+    assert_flame_graph(&from_program);
+}
+
+fn assert_flame_graph(path: &Path) {
+    let svg = fs::read_to_string(path).expect("the flame graph was written");
+    assert!(svg.contains("<svg") && svg.contains("</svg>"), "{}", path.display());
+    assert!(svg.contains("burn_48_percent"), "{} has no functions", path.display());
+}
