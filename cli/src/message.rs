@@ -37,7 +37,8 @@ pub fn set_up(wanted: Global) {
 /// Source: <https://no-color.org> and <https://bixense.com/clicolors>.
 fn wants_color(variable: impl Fn(&str) -> Option<std::ffi::OsString>, is_terminal: bool) -> bool {
     let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
-    let is_forced = variable("CLICOLOR_FORCE").is_some_and(|value| value != "0" && value != "");
+    let is_forced =
+        is_set("CLICOLOR_FORCE") && variable("CLICOLOR_FORCE").is_some_and(|value| value != "0");
     let is_dumb = variable("TERM").is_some_and(|value| value == "dumb");
     !is_set("NO_COLOR") && (is_forced || is_terminal && !is_dumb)
 }
