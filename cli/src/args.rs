@@ -2,10 +2,12 @@
 
 mod agent;
 mod completions;
+mod drawing;
 mod export;
 mod flamegraph;
 mod global;
 mod input;
+mod naming;
 mod record;
 mod report;
 mod sampling;
@@ -14,10 +16,12 @@ use clap::{Parser, Subcommand};
 
 pub use agent::{Agent, Collect};
 pub use completions::{Completions, Man};
+pub use drawing::Drawing;
 pub use export::{Export, Format, Unit};
 pub use flamegraph::Flamegraph;
 pub use global::{Color, Global};
 pub use input::Input;
+pub use naming::Naming;
 pub use record::Record;
 pub use report::Report;
 pub use sampling::{Clock, Follow, Sampling};
@@ -39,7 +43,7 @@ pub enum Command {
     Record(Record),
     /// Run a program and draw a flame graph, or draw one of a recording
     #[command(after_help = flamegraph::FLAMEGRAPH_HELP, args_override_self = true)]
-    Flamegraph(Flamegraph),
+    Flamegraph(Box<Flamegraph>),
     /// Show a recording as text: top functions, call tree, threads
     #[command(args_override_self = true)]
     Report(Report),

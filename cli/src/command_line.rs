@@ -1,10 +1,12 @@
 //! From the words of the command line to [`Arguments`].
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
 
-use crate::args::{Arguments, Color};
+use crate::args::{Arguments, Color, Command};
+use crate::output;
 
 /// What people type.
 pub const NAME: &str = "sigspy";
@@ -16,6 +18,31 @@ pub fn command() -> clap::Command {
 
 /// Understands `words`, the first of which is the program.
 pub fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let arguments = parse_as_written(words)?;
+    match &arguments.command {
+        Command::Flamegraph(graph) if graph.command.first().is_some_and(is_recording) => {
+            parse_as_written(&with_input(words, graph.command.len()))
+        }
+        _ => Ok(arguments),
+    }
+}
+
+fn is_recording(word: &OsString) -> bool {
+    output::is_recording(Path::new(word))
+}
+
+/// `flamegraph RECORDING OPTION...` as `flamegraph --input=RECORDING OPTION...`: a command takes
+/// all words that follow, but nothing that can be executed is a recording. `count` words are taken
+/// for the command.
+fn with_input(words: &[OsString], count: usize) -> Vec<OsString> {
+    let (before, command) = words.split_at(words.len() - count);
+    let before = before.strip_suffix(&[OsString::from("--")]).unwrap_or(before);
+    let mut input = OsString::from("--input=");
+    input.push(&command[0]);
+    [before, &[input], &command[1..]].concat()
+}
+
+fn parse_as_written(words: &[OsString]) -> Result<Arguments, clap::Error> {
     let color = match color_of(words) {
         Color::Auto => ColorChoice::Auto,
         Color::Always => ColorChoice::Always,
@@ -50,6 +77,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_behind_a_recording() {
+        let table = [
+            (
+                "sigspy flamegraph x.sigspy -o y.svg",
+                3,
+                "sigspy flamegraph --input=x.sigspy -o y.svg",
+            ),
+            (
+                "sigspy flamegraph --reverse -- x.sigspy",
+                1,
+                "sigspy flamegraph --reverse --input=x.sigspy",
+            ),
+        ];
+        for (line, count, expected) in table {
+            assert_eq!(with_input(&words(line), count), words(expected));
+        }
     }
 
     #[test]

@@ -3,39 +3,28 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use sigspy_report::{self as report, FlameOptions};
-
 use crate::args::Flamegraph;
+use crate::drawing::draw;
 use crate::error::Error;
 use crate::sink::{STDOUT, Sink};
-use crate::{message, named, output, record};
+use crate::{named, output, record};
 
 /// Runs the command.
 pub fn run(arguments: Flamegraph) -> Result<u8, Error> {
-    let path = arguments.output.unwrap_or_else(|| "flamegraph.svg".into());
-    let mut sink = Sink::create(&path, arguments.sampling.force)?;
-    let mut ended = None;
-    let named = match arguments.input {
-        Some(input) => named::read_aloud(&input)?,
-        None => {
-            let recording = beside(&path, &arguments.command);
-            let sampling = &arguments.sampling;
-            let recorded = record::record_as_latest(sampling, &recording, arguments.command)?;
-            if let Some(diagnosis) = recorded.diagnosis {
-                return Err(Error::NoSamples(diagnosis));
-            }
-            ended = Some(recorded.ended);
-            recorded.named
-        }
-    };
-    let options =
-        FlameOptions { title: arguments.title, subtitle: None, threads: arguments.threads };
-    report::flamegraph(&named.profile, &named.symbols, &options, &mut sink)?;
-    sink.finish(output::SVG_MARK)?;
-    if path != Path::new(STDOUT) {
-        message::note(&format!("wrote {}", path.display()));
+    let Flamegraph { sampling, output, input, drawing, command } = arguments;
+    let path = output.unwrap_or_else(|| "flamegraph.svg".into());
+    let sink = Sink::create(&path, sampling.force)?;
+    if let Some(input) = input {
+        draw(named::read_aloud(&input)?, drawing, sink, &path)?;
+        return Ok(0);
     }
-    Ok(ended.map_or(0, |ended| ended.exit_code()))
+    let recording = beside(&path, &command);
+    let recorded = record::record_as_latest(&sampling, &recording, command)?;
+    if let Some(diagnosis) = recorded.diagnosis {
+        return Err(Error::NoSamples(diagnosis));
+    }
+    draw(recorded.named, drawing, sink, &path)?;
+    Ok(recorded.ended.exit_code())
 }
 
 /// Where the recording behind a flame graph goes.

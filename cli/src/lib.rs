@@ -5,6 +5,7 @@ mod args;
 mod collect;
 mod command_line;
 mod completions;
+mod drawing;
 mod error;
 mod export;
 mod flamegraph;
@@ -32,7 +33,7 @@ pub fn main() -> ExitCode {
     message::set_up(arguments.global);
     let result = match arguments.command {
         Command::Record(arguments) => record::run(arguments),
-        Command::Flamegraph(arguments) => flamegraph::run(arguments),
+        Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Agent(_) => collect::print_agent(),

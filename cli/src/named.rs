@@ -6,7 +6,7 @@ use sigspy_collector::Recording;
 use sigspy_model::{Profile, Symbols};
 use sigspy_report as report;
 
-use crate::args::Input;
+use crate::args::{Input, Naming};
 use crate::error::Error;
 use crate::{message, output};
 
@@ -14,6 +14,15 @@ use crate::{message, output};
 pub struct Named {
     pub profile: Profile,
     pub symbols: Symbols,
+}
+
+impl Named {
+    /// With the names that were asked for.
+    pub fn named_as(self, naming: &Naming) -> Self {
+        let Self { profile, symbols } = self;
+        let symbols = if naming.no_inline { symbols.without_inlined() } else { symbols };
+        Self { profile, symbols }
+    }
 }
 
 /// The recording that is meant.

@@ -41,18 +41,23 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Whether a file is a recording or a flame graph of ours.
 fn is_ours(path: &Path) -> bool {
-    let read = || -> io::Result<bool> {
-        let mut file = File::open(path)?;
-        let mut start = [0; RECORDING_MARK.len()];
-        if file.read(&mut start)? == start.len() && start == *RECORDING_MARK {
-            return Ok(true);
-        }
-        let mut end = [0; SVG_MARK.len()];
-        file.seek(SeekFrom::End(-(end.len() as i64)))?;
-        file.read_exact(&mut end)?;
-        Ok(end == SVG_MARK.as_bytes())
-    };
-    read().unwrap_or(false)
+    is_recording(path) || is_flame_graph(path).unwrap_or(false)
+}
+
+/// Whether a file begins as a recording does.
+pub fn is_recording(path: &Path) -> bool {
+    let mut start = [0; RECORDING_MARK.len()];
+    let is_file = fs::metadata(path).is_ok_and(|data| data.is_file()); // reading a pipe may wait
+    let mut read = || File::open(path)?.read_exact(&mut start);
+    is_file && read().is_ok() && start == *RECORDING_MARK
+}
+
+fn is_flame_graph(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut end = [0; SVG_MARK.len()];
+    file.seek(SeekFrom::End(-(end.len() as i64)))?;
+    file.read_exact(&mut end)?;
+    Ok(end == SVG_MARK.as_bytes())
 }
 
 /// Seconds since 1970.

@@ -11,7 +11,8 @@ use crate::sink::{STDOUT, Sink};
 
 /// Runs the command.
 pub fn run(arguments: Report) -> Result<u8, Error> {
-    let Named { profile, symbols } = named::read(&named::path_of(arguments.input)?)?;
+    let named = named::read(&named::path_of(arguments.input)?)?;
+    let Named { profile, symbols } = named.named_as(&arguments.naming);
     let options = TextOptions {
         limit: arguments.limit,
         least_share: arguments.percent_limit / 100.0,

@@ -5,46 +5,86 @@
 //! callers, which keep their width. Should the file still be too large, more are left out. The
 //! subtitle says where the line was drawn.
 
+mod chart;
+mod layout;
+mod palette;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
-use inferno::flamegraph::color::{BasicPalette, Color, Palette, PaletteMap};
-use inferno::flamegraph::{self as inferno_graph, Options, TextTruncateDirection};
+use inferno::flamegraph::color::{Color, PaletteMap};
+use inferno::flamegraph::{
+    self as inferno_graph, Direction, FuncFrameAttrsMap, Options, TextTruncateDirection,
+};
 use sigspy_model::{Profile, Symbols};
 
 use crate::error::Error;
-use crate::names::{self, Names};
-use crate::paths::{self, Paths, Roots};
+use crate::names::{self, FrameId};
+use crate::paths::{self, Paths, Roots, Shape};
 use crate::quality::quality;
-use crate::tree::Tree;
+use layout::{Labels, Layout, NOT_DRAWN};
+pub use palette::Palette;
 
 /// Size of an SVG file: bytes.
 const LARGEST: usize = 5_000_000;
-/// Bytes of an SVG file for one frame besides its name, as measured, and rounded up.
-const FRAME_BYTES: usize = 300;
-/// Shares of the total below which frames are left out, in hundredths of a percent. The first is
-/// an eighth of a pixel on a screen 1200 wide.
-const SHARES: [u64; 14] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 10_001];
-const WHOLE: u64 = 10_000;
+/// Shares of the total below which frames are left out, in percent, if the least one that was
+/// asked for makes the file too large.
+const SHARES: [f64; 14] =
+    [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 101.0];
 /// Frames on one path. Browsers do not draw images higher than 32767 pixels, 16 for a frame.
 const DEEPEST: usize = 1500;
-/// Characters of a name.
-const LONGEST_NAME: usize = 240;
-/// Stands for root frames that were left out.
-const NOT_DRAWN: &str = "[not drawn]";
+/// Characters of a title.
+const LONGEST_TITLE: usize = 120;
 const GREY: Color = Color { r: 190, g: 190, b: 190 };
+/// Inlined functions are paler.
+const PALE: &str = "g_extra=fill-opacity=\"0.6\"";
 
 /// How a flame graph is drawn.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct FlameOptions {
     /// The command line if `None`.
     pub title: Option<String>,
     /// Stands before the quality of the profile, which is always there.
     pub subtitle: Option<String>,
+    /// Put into the file as a comment.
+    pub notes: Option<String>,
     /// Starts each stack with its thread: `name-pid/tid`.
     pub threads: bool,
+    /// Colours.
+    pub palette: Palette,
+    /// Draws the root at the top.
+    pub inverted: bool,
+    /// Starts each stack with the function that was running.
+    pub reversed: bool,
+    /// Draws stacks in the order of time, thread by thread, and does not merge equal ones.
+    pub chart: bool,
+    /// Frames below this share of the total are left out: percent. The default is an eighth of a
+    /// pixel on a screen 1200 wide.
+    pub least_percent: f64,
+    /// Pixels; that of the window if `None`.
+    pub image_width: Option<u32>,
+    /// Functions at which stacks begin.
+    pub begin_at: Vec<String>,
+}
+
+impl Default for FlameOptions {
+    fn default() -> Self {
+        Self {
+            title: None,
+            subtitle: None,
+            notes: None,
+            threads: false,
+            palette: Palette::default(),
+            inverted: false,
+            reversed: false,
+            chart: false,
+            least_percent: SHARES[0],
+            image_width: None,
+            begin_at: Vec::new(),
+        }
+    }
 }
 
 /// Draws a profile. A function has the same colour in all graphs. Fails with
@@ -56,22 +96,31 @@ pub fn flamegraph(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let quality = quality(profile);
-    let paths = Paths::new(profile, symbols, Roots::of(profile, options.threads));
-    if quality.samples == 0 || paths.total_ns() == 0 {
+    let shape = Shape { begin_at: &options.begin_at, reversed: options.reversed };
+    let paths = if options.chart {
+        let several = quality.threads > 1; // else nothing shows where one ends and the next begins
+        let roots = Roots::of(profile, options.threads || several);
+        Paths::in_time(profile, symbols, roots, &shape)
+    } else {
+        Paths::shaped(profile, symbols, Roots::of(profile, options.threads), &shape)
+    };
+    let total_ns = paths.total_ns();
+    if quality.samples == 0 || total_ns == 0 {
         return Err(Error::NoSamples);
     }
-    let frames = Labels::new(&paths.names);
-    let mut tree = Tree::new(&paths, least_ns(paths.total_ns(), SHARES[0]), DEEPEST);
+    let labels = Labels::new(&paths.names);
+    let mut layout = Layout::new(&paths, options.chart, least_ns(total_ns, options.least_percent));
     let mut svg = Vec::new();
-    for share in SHARES {
-        tree.prune(least_ns(tree.total_ns, share));
-        if frames.estimate(&tree) > LARGEST {
+    let larger = SHARES.into_iter().filter(|share| *share > options.least_percent);
+    for percent in std::iter::once(options.least_percent).chain(larger) {
+        layout.prune(least_ns(total_ns, percent));
+        if layout.estimate(&labels) > LARGEST {
             continue;
         }
         let subtitle =
-            [options.subtitle.clone(), Some(quality.to_string()), left_out(&tree, share)];
+            [options.subtitle.clone(), Some(quality.to_string()), left_out(&layout, percent)];
         let subtitle = subtitle.into_iter().flatten().collect::<Vec<_>>().join("; ");
-        svg = draw(&tree, &frames, title(profile, options), subtitle)?;
+        svg = draw(&layout, &labels, title(profile, options), subtitle, options)?;
         if svg.len() <= LARGEST {
             break;
         }
@@ -79,75 +128,46 @@ pub fn flamegraph(
     Ok(out.write_all(&svg)?)
 }
 
-/// The least CPU time that is at least `share` of the total.
-fn least_ns(total_ns: u64, share: u64) -> u64 {
-    let least = (u128::from(total_ns) * u128::from(share)).div_ceil(u128::from(WHOLE));
-    u64::try_from(least).unwrap_or(u64::MAX)
+/// The least CPU time that is at least `percent` of the total, and more than none.
+fn least_ns(total_ns: u64, percent: f64) -> u64 {
+    ((total_ns as f64 * percent / 100.0).ceil() as u64).max(1)
 }
 
 /// What the subtitle says about frames that are not drawn.
-fn left_out(tree: &Tree, share: u64) -> Option<String> {
-    let percent = share as f64 / 100.0;
-    let small = tree.pruned.then(|| format!("below {percent} % not drawn"));
-    let deep = tree.cut.then(|| format!("deeper than {DEEPEST} not drawn"));
+fn left_out(layout: &Layout<'_>, percent: f64) -> Option<String> {
+    let small = layout.is_pruned().then(|| format!("below {percent} % not drawn"));
+    let deep = layout.is_cut().then(|| format!("deeper than {DEEPEST} not drawn"));
     let all: Vec<_> = small.into_iter().chain(deep).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 
 fn title(profile: &Profile, options: &FlameOptions) -> String {
     let title = options.title.clone().unwrap_or_else(|| profile.meta.argv.join(" "));
-    names::shortened(&names::presentable(title), LONGEST_NAME / 2).into_owned()
+    names::shortened(&names::presentable(title), LONGEST_TITLE).into_owned()
 }
 
-/// Names as they are drawn, by id.
-struct Labels(Vec<String>);
-
-impl Labels {
-    fn new(names: &Names<'_>) -> Self {
-        let label = |name| names::folded(&names::shortened(name, LONGEST_NAME)).into_owned();
-        Self(names.iter().map(label).collect())
-    }
-
-    /// About how many bytes the SVG file will have.
-    fn estimate(&self, tree: &Tree) -> usize {
-        tree.nodes.iter().map(|node| FRAME_BYTES + self.0[node.name.index()].len()).sum()
-    }
-
-    /// Folded stacks with CPU time in nanoseconds, in the order of the tree.
-    fn lines(&self, tree: &Tree) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut stack = String::new();
-        let mut ends = Vec::new(); // where each frame of `stack` ends
-        for node in &tree.nodes {
-            ends.truncate(node.depth);
-            stack.truncate(ends.last().copied().unwrap_or(0));
-            if !stack.is_empty() {
-                stack.push(';');
-            }
-            stack.push_str(&self.0[node.name.index()]);
-            ends.push(stack.len());
-            if node.own_ns > 0 {
-                lines.push(format!("{stack} {}", node.own_ns));
-            }
-        }
-        let rest = tree.rootless_ns();
-        lines.extend((rest > 0).then(|| format!("{NOT_DRAWN} {rest}")));
-        lines
-    }
-}
-
-fn draw(tree: &Tree, labels: &Labels, title: String, subtitle: String) -> Result<Vec<u8>, Error> {
-    let lines = labels.lines(tree);
+fn draw(
+    layout: &Layout<'_>,
+    labels: &Labels,
+    title: String,
+    subtitle: String,
+    how: &FlameOptions,
+) -> Result<Vec<u8>, Error> {
+    let lines = layout.lines(labels);
     let mut greys = greys();
     let mut options = Options::default();
     options.title = title;
     options.subtitle = Some(names::presentable(subtitle).into_owned());
-    (options.count_name, options.factor) = unit(tree.total_ns);
-    options.colors = Palette::Basic(BasicPalette::Hot);
+    options.notes = how.notes.as_deref().map(comment).unwrap_or_default();
+    (options.count_name, options.factor) = unit(layout.total_ns());
+    options.colors = how.palette.colors();
     options.deterministic = true;
     options.palette_map = Some(&mut greys);
+    options.func_frameattrs = pale(layout, labels).map_err(Error::Draw)?;
     options.text_truncate_direction = TextTruncateDirection::Right;
-    options.min_width = 0.0; // the tree is pruned already
+    options.direction = if how.inverted { Direction::Inverted } else { Direction::Straight };
+    options.image_width = how.image_width.map(|pixels| pixels as usize);
+    options.min_width = 0.0; // what is too narrow is left out already
     // A chart is a graph whose lines stay in their (reversed) order. Sorted as text, `f const`
     // comes between `f` and `f;g`, and `f` would be drawn twice.
     options.flame_chart = true;
@@ -155,6 +175,12 @@ fn draw(tree: &Tree, labels: &Labels, title: String, subtitle: String) -> Result
     let lines = lines.iter().rev().map(String::as_str);
     inferno_graph::from_lines(&mut options, lines, &mut svg).map_err(Error::Draw)?;
     Ok(svg)
+}
+
+/// `text` as the content of a comment in XML, which two hyphens would end.
+fn comment(text: &str) -> String {
+    let text = names::presentable(text).replace("--", "\u{2013}");
+    if text.ends_with('-') { text + " " } else { text }
 }
 
 /// The unit of times and what a nanosecond is in it. Times are drawn as whole numbers, so they
@@ -174,4 +200,12 @@ fn greys() -> PaletteMap {
         greys.insert(name, GREY);
     }
     greys
+}
+
+/// Makes the frames of inlined functions paler.
+fn pale(layout: &Layout<'_>, labels: &Labels) -> std::io::Result<FuncFrameAttrsMap> {
+    let inlined: BTreeSet<FrameId> = layout.frames().filter(|frame| frame.is_inlined()).collect();
+    let line = |frame: &FrameId| format!("{}\t{PALE}\n", labels.of(*frame));
+    let lines: String = inlined.iter().map(line).collect();
+    FuncFrameAttrsMap::from_reader(lines.as_bytes())
 }

@@ -1,13 +1,12 @@
 //! Folded stacks: one line for each distinct stack, which flame graph tools read.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io::{self, BufWriter, Write};
 
 use sigspy_model::{Profile, Symbols};
 
 use crate::error::Error;
-use crate::names::{self, NameId};
+use crate::names::{self, FrameId, Names};
 use crate::paths::{Load, Paths, Roots};
 
 /// What the number at the end of a line counts.
@@ -20,6 +19,9 @@ pub enum Unit {
     Ticks,
 }
 
+/// Ends the name of an inlined function, as in the output of `stackcollapse-perf.pl --inline`.
+const INLINED: &str = "_[i]";
+
 /// How stacks are folded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FoldedOptions {
@@ -30,7 +32,7 @@ pub struct FoldedOptions {
 
 /// Writes a line for each distinct stack: frames from the root, `;` between them, a space, the
 /// count. Lines are sorted; those that would count 0 are left out. Semicolons in names become
-/// colons. Fails when the writer does.
+/// colons, and inlined functions end with `_[i]`. Fails when the writer does.
 pub fn folded(
     profile: &Profile,
     symbols: &Symbols,
@@ -38,7 +40,7 @@ pub fn folded(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let mut paths = Paths::new(profile, symbols, Roots::of(profile, options.threads));
-    let frames: Vec<_> = paths.names.iter().map(names::folded).collect();
+    let frames = Texts::new(&paths.names);
     paths.loads.sort_unstable_by(|(a, _), (b, _)| as_lines(&frames, a, b));
     let mut count = counter(options.unit);
     let mut out = BufWriter::new(out);
@@ -51,11 +53,26 @@ pub fn folded(
     Ok(out.flush()?)
 }
 
+/// Names as they are written, by id.
+struct Texts(Vec<String>);
+
+impl Texts {
+    fn new(names: &Names<'_>) -> Self {
+        Self(names.iter().map(|name| names::folded(name).into_owned()).collect())
+    }
+
+    /// What is written for a frame, in two parts.
+    fn of(&self, frame: FrameId) -> [&str; 2] {
+        let mark = if frame.is_inlined() { INLINED } else { "" };
+        [&self.0[frame.name().index()], mark]
+    }
+}
+
 /// Compares paths as `sort` compares their lines, without making the lines: there may be
 /// gigabytes of them. Counts are left out of it.
-fn as_lines(frames: &[Cow<'_, str>], a: &[NameId], b: &[NameId]) -> Ordering {
+fn as_lines(texts: &Texts, a: &[FrameId], b: &[FrameId]) -> Ordering {
     let shared = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    line_from(frames, a, shared).cmp(line_from(frames, b, shared))
+    line_from(texts, a, shared).cmp(line_from(texts, b, shared))
 }
 
 /// Loads to counts, one after the other. Microseconds carry the rest over to the next line: each
@@ -76,26 +93,23 @@ fn counter(unit: Unit) -> impl FnMut(&Load) -> u64 {
 
 /// The bytes of a line from its frame `first` on.
 fn line_from<'f>(
-    frames: &'f [Cow<'_, str>],
-    path: &'f [NameId],
+    texts: &'f Texts,
+    path: &'f [FrameId],
     first: usize,
 ) -> impl Iterator<Item = u8> + 'f {
-    let frames = path[first..].iter().enumerate().flat_map(move |(index, name)| {
+    let frames = path[first..].iter().enumerate().flat_map(move |(index, frame)| {
         let separator = if first + index > 0 { ";" } else { "" };
-        separator.bytes().chain(frames[name.index()].bytes())
+        let [name, mark] = texts.of(*frame);
+        separator.bytes().chain(name.bytes()).chain(mark.bytes())
     });
     frames.chain(*b" 0")
 }
 
-fn write_line(
-    frames: &[Cow<'_, str>],
-    path: &[NameId],
-    count: u64,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    for (index, name) in path.iter().enumerate() {
+fn write_line(texts: &Texts, path: &[FrameId], count: u64, out: &mut dyn Write) -> io::Result<()> {
+    for (index, frame) in path.iter().enumerate() {
         let separator = if index > 0 { ";" } else { "" };
-        write!(out, "{separator}{}", frames[name.index()])?;
+        let [name, mark] = texts.of(*frame);
+        write!(out, "{separator}{name}{mark}")?;
     }
     writeln!(out, " {count}")
 }
@@ -139,10 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn inlined_functions_are_frames() {
+    fn inlined_functions_are_frames_with_a_mark() {
         let mut builder = Builder::new();
         builder.sample(&["main", "outer => inner => innermost"], 1_000);
-        assert_eq!(written(&builder, &US), "main;outer;inner;innermost 1\n");
+        assert_eq!(written(&builder, &US), "main;outer;inner_[i];innermost_[i] 1\n");
     }
 
     #[test]

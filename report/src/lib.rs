@@ -24,7 +24,7 @@ mod warnings;
 mod made_up;
 
 pub use error::Error;
-pub use flamegraph::{FlameOptions, flamegraph};
+pub use flamegraph::{FlameOptions, Palette, flamegraph};
 pub use folded::{FoldedOptions, Unit, folded};
 pub use quality::{Quality, quality};
 pub use text::{TextOptions, quality_text, text};

@@ -19,6 +19,32 @@ impl NameId {
     }
 }
 
+/// A frame of a path: a name, and whether the compiler had put the function into its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameId(u32);
+
+impl FrameId {
+    const INLINED: u32 = 1 << 31;
+
+    pub fn name(self) -> NameId {
+        NameId(self.0 & !Self::INLINED)
+    }
+
+    pub fn is_inlined(self) -> bool {
+        self.0 & Self::INLINED != 0
+    }
+
+    pub fn inlined(name: NameId) -> Self {
+        Self(name.0 | Self::INLINED)
+    }
+}
+
+impl From<NameId> for FrameId {
+    fn from(name: NameId) -> Self {
+        Self(name.0)
+    }
+}
+
 /// Each distinct name once.
 #[derive(Default)]
 pub struct Names<'a> {
@@ -46,6 +72,12 @@ impl<'a> Names<'a> {
     /// Panics on an id of other names.
     pub fn get(&self, id: NameId) -> &str {
         &self.names[id.index()]
+    }
+
+    /// The name of a frame, marked as by `perf report` if it was inlined.
+    pub fn frame(&self, frame: FrameId) -> Cow<'_, str> {
+        let name = self.get(frame.name());
+        if frame.is_inlined() { format!("{name} (inlined)").into() } else { name.into() }
     }
 
     pub fn ids(&self) -> impl Iterator<Item = NameId> + use<> {

@@ -8,14 +8,17 @@
 //! frames                root first, inlined functions expanded
 //! [waiting]             when the thread did not run
 //! ```
+//! Where stacks are to begin at a function, what stands before it in its thread is left out.
 //! Time without a stack has one frame in place of the last two: `[lost]`, `[SIGPROF blocked]` or
 //! `[unsampled]`.
 
 use std::collections::HashMap;
 
-use sigspy_model::{LocationId, Process, Profile, Sample, Stack, StackKind, Stop, Symbols, Thread};
+use sigspy_model::{
+    Frame, LocationId, Process, Profile, Sample, Stack, StackKind, Stop, Symbols, Thread,
+};
 
-use crate::names::{NameId, Names};
+use crate::names::{FrameId, Names};
 
 /// Frames of time without a stack.
 pub const LOST: &str = "[lost]";
@@ -56,6 +59,15 @@ impl Roots {
     }
 }
 
+/// What becomes of stacks before they are added up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape<'o> {
+    /// Functions at which stacks begin: the innermost one, where a stack has several.
+    pub begin_at: &'o [String],
+    /// The function that was running comes first.
+    pub reversed: bool,
+}
+
 /// What all samples on one path add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -74,13 +86,22 @@ impl Load {
 pub struct Paths<'a> {
     pub names: Names<'a>,
     /// Each path once, none empty, sorted frame by frame as text.
-    pub loads: Vec<(Box<[NameId]>, Load)>,
+    pub loads: Vec<(Box<[FrameId]>, Load)>,
 }
 
 impl<'a> Paths<'a> {
     pub fn new(profile: &'a Profile, symbols: &'a Symbols, roots: Roots) -> Self {
-        let mut frames = Frames::new(profile, symbols, roots);
-        let mut loads: HashMap<Box<[NameId]>, Load> = HashMap::new();
+        Self::shaped(profile, symbols, roots, &Shape::default())
+    }
+
+    pub fn shaped(
+        profile: &'a Profile,
+        symbols: &'a Symbols,
+        roots: Roots,
+        shape: &Shape<'_>,
+    ) -> Self {
+        let mut frames = Frames::new(profile, symbols, roots, shape);
+        let mut loads: HashMap<Box<[FrameId]>, Load> = HashMap::new();
         let mut path = Vec::new();
         for sample in &profile.samples {
             frames.path(sample, profile.stack(sample.stack), &mut path);
@@ -91,8 +112,35 @@ impl<'a> Paths<'a> {
         }
         let mut loads: Vec<_> = loads.into_iter().collect();
         let ranks = frames.names.ranks();
-        let rank = |name: &NameId| ranks[name.index()];
+        let rank = |frame: &FrameId| (ranks[frame.name().index()], frame.is_inlined());
         loads.sort_unstable_by(|(a, _), (b, _)| a.iter().map(rank).cmp(b.iter().map(rank)));
+        Self { names: frames.names, loads }
+    }
+
+    /// Paths in the order of time, one thread after the other; a path is there again whenever
+    /// another came between.
+    pub fn in_time(
+        profile: &'a Profile,
+        symbols: &'a Symbols,
+        roots: Roots,
+        shape: &Shape<'_>,
+    ) -> Self {
+        let mut frames = Frames::new(profile, symbols, roots, shape);
+        let mut samples: Vec<&Sample> = profile.samples.iter().collect();
+        samples.sort_by_key(|sample| (sample.thread, sample.time_ns));
+        let mut loads: Vec<(Box<[FrameId]>, Load)> = Vec::new();
+        let mut path = Vec::new();
+        for sample in samples {
+            frames.path(sample, profile.stack(sample.stack), &mut path);
+            match loads.last_mut() {
+                Some((last, load)) if **last == *path => load.add(sample),
+                _ => {
+                    let mut load = Load::default();
+                    load.add(sample);
+                    loads.push((path.as_slice().into(), load));
+                }
+            }
+        }
         Self { names: frames.names, loads }
     }
 
@@ -105,33 +153,46 @@ impl<'a> Paths<'a> {
 struct Frames<'a> {
     names: Names<'a>,
     /// By thread: process and thread, as far as they are wanted.
-    roots: Vec<Vec<NameId>>,
+    roots: Vec<Vec<FrameId>>,
     /// By location, outermost function first.
-    locations: Vec<Vec<NameId>>,
+    locations: Vec<Vec<FrameId>>,
+    /// By name: whether stacks begin there.
+    begins: Vec<bool>,
+    reversed: bool,
 }
 
 impl<'a> Frames<'a> {
-    fn new(profile: &'a Profile, symbols: &'a Symbols, roots: Roots) -> Self {
+    fn new(profile: &'a Profile, symbols: &'a Symbols, roots: Roots, shape: &Shape<'_>) -> Self {
         let mut names = Names::default();
         let root = |thread| root(&mut names, profile, thread, roots);
         let roots = profile.threads.iter().map(root).collect();
         let ids = (0..profile.locations.len()).map(|index| LocationId(index as u32));
         let locations = ids.map(|id| functions(&mut names, symbols, id)).collect();
-        Self { names, roots, locations }
+        let is_begin = |name: &str| shape.begin_at.iter().any(|begin| *begin == name);
+        let begins = names.iter().map(is_begin).collect();
+        Self { names, roots, locations, begins, reversed: shape.reversed }
     }
 
     /// Replaces `path` by the frames of a sample.
-    fn path(&mut self, sample: &Sample, stack: &Stack, path: &mut Vec<NameId>) {
+    fn path(&mut self, sample: &Sample, stack: &Stack, path: &mut Vec<FrameId>) {
         path.clear();
         path.extend(&self.roots[sample.thread.0 as usize]);
-        path.extend(marker(stack.kind).map(|marker| self.names.id(marker)));
+        let root = path.len();
+        path.extend(marker(stack.kind).map(|marker| FrameId::from(self.names.id(marker))));
         if matches!(stack.kind, StackKind::Walked(_)) {
             let locations = stack.locations.iter().rev();
             path.extend(locations.flat_map(|id| &self.locations[id.0 as usize]));
             if stack.locations.is_empty() {
-                path.push(self.names.unknown());
+                path.push(self.names.unknown().into());
             }
-            path.extend(sample.is_waiting.then(|| self.names.id(WAITING)));
+            let begins = |frame: &FrameId| self.begins.get(frame.name().index()) == Some(&true);
+            if let Some(begin) = path[root..].iter().rposition(begins) {
+                path.drain(root..root + begin);
+            }
+            path.extend(sample.is_waiting.then(|| FrameId::from(self.names.id(WAITING))));
+        }
+        if self.reversed {
+            path.reverse();
         }
     }
 }
@@ -141,11 +202,11 @@ fn root<'a>(
     profile: &'a Profile,
     thread: &'a Thread,
     roots: Roots,
-) -> Vec<NameId> {
+) -> Vec<FrameId> {
     let process = profile.process(thread.process);
     let of_process = roots.processes.then(|| names.id(&process.name));
     let of_thread = roots.threads.then(|| names.id(thread_name(process, thread)));
-    of_process.into_iter().chain(of_thread).collect()
+    of_process.into_iter().chain(of_thread).map(FrameId::from).collect()
 }
 
 /// As in the output of `stackcollapse-perf.pl --all`.
@@ -153,10 +214,14 @@ fn thread_name(process: &Process, thread: &Thread) -> String {
     format!("{}-{}/{}", thread.name, process.pid, thread.tid)
 }
 
-fn functions<'a>(names: &mut Names<'a>, symbols: &'a Symbols, id: LocationId) -> Vec<NameId> {
+fn functions<'a>(names: &mut Names<'a>, symbols: &'a Symbols, id: LocationId) -> Vec<FrameId> {
+    let frame = |frame: &'a Frame| match names.id(&*frame.function) {
+        name if frame.inlined => FrameId::inlined(name),
+        name => name.into(),
+    };
     match symbols.frames(id) {
-        [] => vec![names.unknown()],
-        frames => frames.iter().rev().map(|frame| names.id(&*frame.function)).collect(),
+        [] => vec![names.unknown().into()],
+        frames => frames.iter().rev().map(frame).collect(),
     }
 }
 

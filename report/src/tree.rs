@@ -4,13 +4,13 @@
 //! frames it called, and `depth` tells how deep each is. Pruning is then a filter, as no frame has
 //! more time than its caller, and no function here recurses, however deep the stacks.
 
-use crate::names::NameId;
+use crate::names::FrameId;
 use crate::paths::Paths;
 
 /// A frame of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {
-    pub name: NameId,
+    pub frame: FrameId,
     /// 0 for a root frame.
     pub depth: usize,
     /// CPU time of this frame and of all it called.
@@ -22,8 +22,8 @@ pub struct Node {
 }
 
 impl Node {
-    fn new(name: NameId, depth: usize) -> Self {
-        Self { name, depth, total_ns: 0, self_ns: 0, own_ns: 0 }
+    fn new(frame: FrameId, depth: usize) -> Self {
+        Self { frame, depth, total_ns: 0, self_ns: 0, own_ns: 0 }
     }
 }
 
@@ -48,12 +48,12 @@ impl Tree {
             tree.cut |= path.len() > deepest;
             let path = &path[..path.len().min(deepest)];
             let shared =
-                open.iter().zip(path).take_while(|(i, name)| tree.nodes[**i].name == **name);
+                open.iter().zip(path).take_while(|(i, frame)| tree.nodes[**i].frame == **frame);
             let shared = shared.count();
             tree.close(&mut open, shared, least_ns);
-            for name in &path[shared..] {
+            for frame in &path[shared..] {
                 open.push(tree.nodes.len());
-                tree.nodes.push(Node::new(*name, open.len() - 1));
+                tree.nodes.push(Node::new(*frame, open.len() - 1));
             }
             tree.total_ns += load.cpu_ns;
             if let Some(leaf) = open.last() {
@@ -136,7 +136,7 @@ mod tests {
         let symbols = builder.symbols();
         let paths = Paths::new(&builder.profile, &symbols, Roots::NONE);
         let tree = Tree::new(&paths, least_ns, deepest);
-        let name = |node: &Node| paths.names.get(node.name).to_owned();
+        let name = |node: &Node| paths.names.frame(node.frame).into_owned();
         let shape = |node: &Node| (name(node), node.depth, node.total_ns, node.own_ns);
         tree.nodes.iter().map(shape).collect()
     }

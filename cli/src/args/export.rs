@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Input;
+use super::{Input, Naming};
 
 #[derive(Debug, Args)]
 pub struct Export {
@@ -19,6 +19,8 @@ pub struct Export {
     /// Start each stack with its thread: name-pid/tid
     #[arg(short, long)]
     pub threads: bool,
+    #[command(flatten)]
+    pub naming: Naming,
     /// Where to write, `-` for standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Sampling;
+use super::{Drawing, Sampling};
 
 pub const FLAMEGRAPH_HELP: &str = "\
 Examples:
   sigspy flamegraph -o flame.svg -- xz -9 -k -c some-big-file
-  sigspy flamegraph -i build.sigspy
+  sigspy flamegraph build.sigspy
 
-The recording is kept beside the flame graph, for `sigspy report` and `sigspy export`.";
+The recording is kept beside the flame graph, for `sigspy report` and `sigspy export`. A recording
+in place of a command is drawn.";
 
 #[derive(Debug, Args)]
 pub struct Flamegraph {
@@ -22,15 +23,11 @@ pub struct Flamegraph {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Draw this recording instead of running a program
-    #[arg(short, long, value_name = "FILE", conflicts_with = "command")]
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
     pub input: Option<PathBuf>,
-    /// Title of the flame graph [default: the command line]
-    #[arg(long)]
-    pub title: Option<String>,
-    /// Start each stack with its thread
-    #[arg(short, long)]
-    pub threads: bool,
-    /// The program and its arguments
+    #[command(flatten)]
+    pub drawing: Drawing,
+    /// The program and its arguments, or a recording
     #[arg(required_unless_present = "input", trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Input;
+use super::{Input, Naming};
 
 #[derive(Debug, Args)]
 pub struct Report {
@@ -14,6 +14,8 @@ pub struct Report {
     /// Leave functions out of the call tree that take less than this share, percent
     #[arg(long, default_value_t = 1.0, value_name = "PERCENT")]
     pub percent_limit: f64,
+    #[command(flatten)]
+    pub naming: Naming,
     /// Say how whole the stacks are, by module, and what would help, instead of what they show
     #[arg(long)]
     pub quality: bool,

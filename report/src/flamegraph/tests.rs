@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::made_up::Builder;
-use sigspy_model::StackKind;
+use sigspy_model::{StackKind, Stop};
 
 fn drawn(builder: &Builder, options: &FlameOptions) -> String {
     let mut out = Vec::new();
@@ -38,7 +38,10 @@ fn title_and_subtitle_say_what_was_recorded_and_how_well() {
     let line = quality(&builder.profile).to_string();
     assert!(svg.contains(&format!(">{line}</text>")), "{line}");
     let (title, subtitle) = (Some("A & B".to_owned()), Some("nightly\0".to_owned()));
-    let svg = drawn(&builder, &FlameOptions { title, subtitle, threads: true });
+    let svg = drawn(
+        &builder,
+        &FlameOptions { title, subtitle, threads: true, ..FlameOptions::default() },
+    );
     assert!(
         svg.contains(">A &amp; B</text>") && svg.contains(&format!(">nightly\u{fffd}; {line}<"))
     );
@@ -154,4 +157,95 @@ fn nothing_to_draw_is_an_error() {
     assert!(matches!(draw(&builder), Err(Error::NoSamples)));
     builder.stackless(StackKind::Unsampled, 1_000);
     assert!(matches!(draw(&builder), Err(Error::NoSamples)));
+}
+
+/// Each frame that is drawn: where it begins and how wide it is, in nanoseconds, and its name.
+fn boxes(svg: &str) -> Vec<(u64, u64, &str)> {
+    let number = |text: &str, attribute: &str| {
+        let value = text.split(&format!("{attribute}=\"")).nth(1).unwrap();
+        value.split('"').next().unwrap().parse().unwrap()
+    };
+    let frames = svg.split("<title>").skip(1);
+    frames
+        .map(|text| (number(text, "fg:x"), number(text, "fg:w"), text.split(" (").next().unwrap()))
+        .filter(|(.., name)| *name != "all")
+        .collect()
+}
+
+#[test]
+fn inlined_functions_are_paler_and_say_so() {
+    let mut builder = Builder::new();
+    builder.sample(&["main", "outer => inner"], 1_000).sample(&["main", "inner"], 1_000);
+    let svg = drawn(&builder, &FlameOptions::default());
+    assert_eq!(tips(&svg, "inner (inlined)").len(), 1);
+    assert!(tips(&svg, "inner").contains(&"1,000 ns, 50.00%"), "{svg}");
+    assert_eq!(svg.matches("<g fill-opacity=\"0.6\"><title>inner (inlined) (").count(), 1);
+    assert_eq!(svg.matches("<g fill-opacity").count(), 1);
+}
+
+#[test]
+fn a_chart_keeps_the_order_of_time_and_the_place_of_what_is_too_narrow() {
+    let mut builder = Builder::new();
+    builder.sample(&["main", "a"], 40_000).sample(&["main", "b"], 10_000);
+    builder.sample(&["main", "a"], 20_000).sample(&["main", "a", "c"], 30_000);
+    let options = FlameOptions { chart: true, ..FlameOptions::default() };
+    let all =
+        [(0, 100_000, "main"), (0, 40_000, "a"), (40_000, 10_000, "b"), (50_000, 50_000, "a")];
+    let svg = drawn(&builder, &options);
+    let mut drawn_boxes = boxes(&svg);
+    drawn_boxes.retain(|(.., name)| *name != "c");
+    drawn_boxes.sort_by_key(|(at, width, _)| (*at, std::cmp::Reverse(*width)));
+    assert_eq!(drawn_boxes, all);
+    let svg = drawn(&builder, &FlameOptions { least_percent: 15.0, ..options });
+    assert!(boxes(&svg).contains(&(50_000, 50_000, "a")) && !svg.contains("<title>b "), "{svg}");
+    assert!(svg.contains("below 15 % not drawn"));
+}
+
+#[test]
+fn a_chart_of_several_threads_has_one_after_the_other() {
+    let mut builder = Builder::new();
+    builder.sample(&["main"], 1_000);
+    builder.thread("app", 1, "worker", 2).sample(&["run"], 1_000);
+    let svg = drawn(&builder, &FlameOptions { chart: true, ..FlameOptions::default() });
+    assert!(boxes(&svg).contains(&(0, 1_000, "app-1/1")), "{svg}");
+    assert!(boxes(&svg).contains(&(1_000, 1_000, "worker-1/2")), "{svg}");
+}
+
+#[test]
+fn a_reversed_graph_stands_on_the_functions_that_were_running() {
+    let mut builder = Builder::new();
+    builder.sample(&["main", "a", "copy"], 1_000).sample(&["main", "b", "copy"], 1_000);
+    let svg = drawn(&builder, &FlameOptions { reversed: true, ..FlameOptions::default() });
+    assert!(boxes(&svg).contains(&(0, 2_000, "copy")), "{svg}");
+    assert!(boxes(&svg).contains(&(1_000, 1_000, "main")), "{svg}");
+}
+
+#[test]
+fn stacks_begin_where_they_are_asked_to() {
+    let mut builder = Builder::new();
+    builder.stopped(Stop::NoTable, &["start", "main", "run", "run", "work"], 1_000);
+    builder.sample(&["start", "other"], 1_000);
+    let options = FlameOptions { begin_at: vec!["run".to_owned()], ..FlameOptions::default() };
+    let svg = drawn(&builder, &options);
+    assert!(boxes(&svg).contains(&(0, 1_000, "run")), "{svg}");
+    assert_eq!(tips(&svg, "run").len(), 1);
+    assert!(!svg.contains("incomplete") && svg.contains("<title>start ("), "{svg}");
+}
+
+#[test]
+fn notes_cannot_break_the_file() {
+    let mut builder = Builder::new();
+    builder.sample(&["main"], 1_000);
+    let notes = Some("built with --release --><script>-".to_owned());
+    let svg = drawn(&builder, &FlameOptions { notes, ..FlameOptions::default() });
+    assert!(svg.contains("NOTES: built with \u{2013}release \u{2013}&gt;&lt;script&gt;- -->"));
+}
+
+#[test]
+fn the_image_has_the_width_that_was_asked_for() {
+    let mut builder = Builder::new();
+    builder.sample(&["main"], 1_000);
+    let options =
+        FlameOptions { image_width: Some(800), inverted: true, ..FlameOptions::default() };
+    assert!(drawn(&builder, &options).contains("width=\"800\""));
 }

@@ -49,7 +49,8 @@ fn write_chain(
         let node = &tree.nodes[*index];
         let percent = |ns| percent(share(ns, tree.total_ns));
         if hidden < 2 || place < CHAIN_ENDS || place >= CHAIN_ENDS + hidden {
-            let name = shortened(names.get(node.name), options.name_width);
+            let name = names.frame(node.frame);
+            let name = shortened(&name, options.name_width);
             let cells = [percent(node.total_ns), percent(node.self_ns), format!("{indent}{name}")];
             table.push(cells);
         } else if place == CHAIN_ENDS {

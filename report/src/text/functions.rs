@@ -59,7 +59,7 @@ fn own(paths: &Paths<'_>) -> Vec<u64> {
     let mut cpu_ns = vec![0; paths.names.len()];
     for (path, load) in &paths.loads {
         if let Some(leaf) = path.last() {
-            cpu_ns[leaf.index()] += load.cpu_ns;
+            cpu_ns[leaf.name().index()] += load.cpu_ns;
         }
     }
     cpu_ns
@@ -70,7 +70,7 @@ fn total(paths: &Paths<'_>) -> Vec<u64> {
     let mut cpu_ns = vec![0; paths.names.len()];
     let mut last_seen = vec![usize::MAX; paths.names.len()];
     for (index, (path, load)) in paths.loads.iter().enumerate() {
-        for name in path {
+        for name in path.iter().map(|frame| frame.name()) {
             if last_seen[name.index()] != index {
                 last_seen[name.index()] = index;
                 cpu_ns[name.index()] += load.cpu_ns;

@@ -47,7 +47,7 @@ fn a_flame_graph_comes_from_a_program_or_from_a_recording() {
     let recorded = record([program("split.c").as_ref(), "1".as_ref()]).expect(0);
     let from_recording = recorded.folder().join("recording.svg");
     let mut command = Command::new(sigspy());
-    command.arg("flamegraph").arg("-i").arg(&recorded.path).arg("-o").arg(&from_recording);
+    command.arg("flamegraph").arg(&recorded.path).arg("-o").arg(&from_recording);
     run(&mut command).expect(0);
     assert_flame_graph(&from_recording);
 
