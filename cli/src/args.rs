@@ -1,6 +1,7 @@
 //! The command line: one file for the flags of each command.
 
 mod agent;
+mod cargo;
 mod completions;
 mod drawing;
 mod export;
@@ -15,6 +16,9 @@ mod sampling;
 use clap::{Parser, Subcommand};
 
 pub use agent::{Agent, Collect};
+pub use cargo::{
+    Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Target, UnitKind,
+};
 pub use completions::{Completions, Man};
 pub use drawing::Drawing;
 pub use export::{Export, Format, Unit};

@@ -39,7 +39,7 @@ pub fn run(arguments: &Collect) -> Result<u8, Error> {
     let pid = peer.pid() as u32;
     let path = output_path(pid);
     let sampling = sampling()?;
-    let plan = record::plan(&sampling, command_line(pid), false);
+    let plan = record::plan(&sampling, command_line(pid).into(), false);
     let mut refused = None;
     let recorder = Recorder::join(&plan, socket, || {
         output::create(&path, sampling.force).map_err(|error| {

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
+use crate::cargo::NoChoice;
+
 /// Everything that ends a command.
 #[derive(Debug)]
 pub enum Error {
@@ -24,13 +26,26 @@ pub enum Error {
     NoCache,
     /// `collect` was not started by an agent.
     NoSocket,
+    /// Cargo has failed with this exit status, and has said why.
+    Cargo(u8),
+    NoCargo(io::Error),
+    /// The answer of `cargo metadata` is not what it should be.
+    CargoMetadata(serde_json::Error),
+    /// Cargo and we have not understood one another.
+    Handover(io::Error),
+    /// What was to be run is not there, or not one.
+    NoChoice(NoChoice),
+    /// Cargo was to run nothing.
+    NothingToRun,
+    /// Cargo was to run all of these, and one is drawn.
+    SeveralToRun(Vec<PathBuf>),
     /// A variable of the environment is no good as the option that it stands for.
     BadEnvironment(Box<clap::Error>),
 }
 
 impl Error {
     /// Whether nobody reads any more what we write.
-    pub fn is_broken_pipe(&self) -> bool {
+    fn is_broken_pipe(&self) -> bool {
         use sigspy_report::Error as Report;
         match self {
             Self::Create(_, error) | Self::Report(Report::Write(error)) => {
@@ -38,6 +53,11 @@ impl Error {
             }
             _ => false,
         }
+    }
+
+    /// Whether whoever is to know, knows: nobody reads any more what we write, or cargo has said it.
+    pub fn is_known(&self) -> bool {
+        self.is_broken_pipe() || matches!(self, Self::Cargo(_))
     }
 
     /// As env(1): 127 not found, 126 not executable, 125 anything else.
@@ -50,6 +70,7 @@ impl Error {
             Self::Collector(
                 Collector::NotExecutable(_) | Collector::NotAProgram(_) | Collector::Spawn(..),
             ) => 126,
+            Self::Cargo(code) => *code,
             Self::Loss { .. } => 1,
             _ => 125,
         }
@@ -85,6 +106,23 @@ impl fmt::Display for Error {
             Self::NoSocket => {
                 f.write_str("`sigspy collect` is for the agent to start; see `sigspy agent --help`")
             }
+            Self::Cargo(code) => write!(f, "cargo has failed with exit status {code}"),
+            Self::NoCargo(_) => {
+                f.write_str("cannot run cargo; put it into PATH, or set CARGO to where it is")
+            }
+            Self::CargoMetadata(_) => f.write_str(
+                "cannot understand what `cargo metadata` says; cargo 1.80 and newer are known to work",
+            ),
+            Self::Handover(_) => f.write_str("cannot learn from cargo what it would run"),
+            Self::NoChoice(error) => error.fmt(f),
+            Self::NothingToRun => f.write_str(
+                "cargo has nothing to run for these flags, or runs it for another target than this \
+                 machine's; name the target with --target if its programs run here",
+            ),
+            Self::SeveralToRun(programs) => {
+                let names: Vec<_> = programs.iter().map(|path| path.display().to_string()).collect();
+                write!(f, "a flame graph shows one program, and cargo would run {}", names.join(", "))
+            }
             Self::BadEnvironment(error) => {
                 let text = error.to_string();
                 let first = text.lines().next().unwrap_or_default();
@@ -100,7 +138,8 @@ impl error::Error for Error {
         match self {
             Self::Collector(error) => error.source(),
             Self::Report(error) => error.source(),
-            Self::Create(_, error) => Some(error),
+            Self::Create(_, error) | Self::NoCargo(error) | Self::Handover(error) => Some(error),
+            Self::CargoMetadata(error) => Some(error),
             _ => None,
         }
     }
@@ -115,5 +154,11 @@ impl From<sigspy_collector::Error> for Error {
 impl From<sigspy_report::Error> for Error {
     fn from(error: sigspy_report::Error) -> Self {
         Self::Report(error)
+    }
+}
+
+impl From<NoChoice> for Error {
+    fn from(error: NoChoice) -> Self {
+        Self::NoChoice(error)
     }
 }

@@ -1,11 +1,11 @@
 //! `sigspy flamegraph`: a picture, of a program that is run for it, or of a recording.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::args::Flamegraph;
+use crate::args::{Drawing, Flamegraph, Sampling};
 use crate::drawing::draw;
 use crate::error::Error;
+use crate::record::Program;
 use crate::sink::{STDOUT, Sink};
 use crate::{named, output, record};
 
@@ -13,24 +13,35 @@ use crate::{named, output, record};
 pub fn run(arguments: Flamegraph) -> Result<u8, Error> {
     let Flamegraph { sampling, output, input, drawing, command } = arguments;
     let path = output.unwrap_or_else(|| "flamegraph.svg".into());
-    let sink = Sink::create(&path, sampling.force)?;
     if let Some(input) = input {
+        let sink = Sink::create(&path, sampling.force)?;
         draw(named::read_aloud(&input)?, drawing, sink, &path)?;
         return Ok(0);
     }
-    let recording = beside(&path, &command);
-    let recorded = record::record_as_latest(&sampling, &recording, command)?;
+    draw_program(command.into(), &sampling, drawing, &path)
+}
+
+/// Runs a program, draws what it did, and returns its exit status.
+pub fn draw_program(
+    program: Program,
+    sampling: &Sampling,
+    drawing: Drawing,
+    path: &Path,
+) -> Result<u8, Error> {
+    let sink = Sink::create(path, sampling.force)?;
+    let recording = beside(path, Path::new(&program.argv[0]));
+    let recorded = record::record_as_latest(sampling, &recording, program)?;
     if let Some(diagnosis) = recorded.diagnosis {
         return Err(Error::NoSamples(diagnosis));
     }
-    draw(recorded.named, drawing, sink, &path)?;
+    draw(recorded.named, drawing, sink, path)?;
     Ok(recorded.ended.exit_code())
 }
 
 /// Where the recording behind a flame graph goes.
-fn beside(graph: &Path, command: &[OsString]) -> PathBuf {
+fn beside(graph: &Path, program: &Path) -> PathBuf {
     match graph.to_str() {
-        Some(STDOUT) => output::default_recording(Path::new(&command[0])),
+        Some(STDOUT) => output::default_recording(program),
         _ => graph.with_extension("sigspy"),
     }
 }

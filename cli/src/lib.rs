@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod cargo;
 mod collect;
 mod command_line;
 mod completions;
@@ -22,6 +23,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::Command;
+use error::Error;
 
 /// Runs `sigspy`, and returns its exit status.
 pub fn main() -> ExitCode {
@@ -31,7 +33,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     message::set_up(arguments.global);
-    let result = match arguments.command {
+    ended(match arguments.command {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
@@ -40,12 +42,27 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => completions::manual(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
+    })
+}
+
+/// Runs `cargo-sigspy`, and returns its exit status.
+pub fn cargo_main() -> ExitCode {
+    if let Some(code) = cargo::take_note() {
+        return code.into();
+    }
+    let arguments = match cargo::parse(env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
     };
+    message::set_up(arguments.global);
+    ended(cargo::run(arguments))
+}
+
+fn ended(result: Result<u8, Error>) -> ExitCode {
     match result {
         Ok(code) => code.into(),
         Err(error) => {
-            // Whoever closed the pipe knows, as with a program that the kernel kills for it.
-            if !error.is_broken_pipe() {
+            if !error.is_known() {
                 message::error(&error);
             }
             error.exit_code().into()

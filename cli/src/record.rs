@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sigspy_collector::{self as collector, Outcome, Plan, Recorder, Settings, Wishes};
+use sigspy_collector::{self as collector, Outcome, Place, Plan, Recorder, Settings, Wishes};
 use sigspy_model::{Profile, Symbols};
 use sigspy_report::quality;
 
@@ -20,6 +20,20 @@ const TIMES_FILE: &str = "SIGSPY_HANDLER_TIMES";
 
 /// Without a sample in so many periods nobody was there to take one.
 const MANY_PERIODS: u64 = 20;
+
+/// A program to be run.
+pub struct Program {
+    /// The program and its arguments.
+    pub argv: Vec<OsString>,
+    /// Where it runs; `None`: here, and as we do.
+    pub place: Option<Place>,
+}
+
+impl From<Vec<OsString>> for Program {
+    fn from(argv: Vec<OsString>) -> Self {
+        Self { argv, place: None }
+    }
+}
 
 /// What `record` has made.
 pub struct Recorded {
@@ -38,11 +52,20 @@ pub struct Ended {
 
 /// Runs the command.
 pub fn run(arguments: Record) -> Result<u8, Error> {
-    let recorded = match arguments.output {
-        Some(path) => record(&arguments.sampling, &path, arguments.command)?,
+    run_program(arguments.command.into(), &arguments.sampling, arguments.output)
+}
+
+/// Records a program, and returns its exit status.
+pub fn run_program(
+    program: Program,
+    sampling: &Sampling,
+    output: Option<PathBuf>,
+) -> Result<u8, Error> {
+    let recorded = match output {
+        Some(path) => record(sampling, &path, program)?,
         None => {
-            let path = output::default_recording(Path::new(&arguments.command[0]));
-            record_as_latest(&arguments.sampling, &path, arguments.command)?
+            let path = output::default_recording(Path::new(&program.argv[0]));
+            record_as_latest(sampling, &path, program)?
         }
     };
     if let Some(diagnosis) = &recorded.diagnosis {
@@ -70,9 +93,9 @@ impl Ended {
 pub fn record_as_latest(
     sampling: &Sampling,
     path: &Path,
-    command: Vec<OsString>,
+    program: Program,
 ) -> Result<Recorded, Error> {
-    let recorded = record(sampling, path, command)?;
+    let recorded = record(sampling, path, program)?;
     if let Err(error) = output::point_to_latest(path) {
         let (latest, path) = (output::LATEST, path.display());
         message::warning(&format!("cannot point {latest} to {path}: {error}"));
@@ -80,17 +103,17 @@ pub fn record_as_latest(
     Ok(recorded)
 }
 
-/// Records `command` and says so.
-fn record(sampling: &Sampling, path: &Path, command: Vec<OsString>) -> Result<Recorded, Error> {
-    let program = PathBuf::from(&command[0]);
-    let (outcome, program_pid) = run_recorder(sampling, command, path)?;
+/// Records `program` and says so.
+pub fn record(sampling: &Sampling, path: &Path, program: Program) -> Result<Recorded, Error> {
+    let file = PathBuf::from(&program.argv[0]);
+    let (outcome, program_pid) = run_recorder(sampling, program, path)?;
     let profile = collector::read(path)?.profile;
     let quality = quality(&profile);
     message::note(&format!("{quality}; wrote {}", path.display()));
     quality.warnings().iter().for_each(|warning| message::warning(warning));
     let exit_code = outcome.exit_code.map(|code| code as u8);
     let running = program_pid.filter(|_| exit_code.is_none());
-    let diagnosis = (quality.samples == 0).then(|| diagnose(&program, &outcome, &profile));
+    let diagnosis = (quality.samples == 0).then(|| diagnose(&file, &outcome, &profile));
     let symbols = named::look_up(&profile);
     append(path, &symbols, &profile)?;
     let ended = Ended { exit_code, running };
@@ -119,11 +142,11 @@ fn say_what_is_left(pids: &[u32]) {
 
 fn run_recorder(
     sampling: &Sampling,
-    command: Vec<OsString>,
+    program: Program,
     path: &Path,
 ) -> Result<(Outcome, Option<u32>), Error> {
     let times_file = env::var_os(TIMES_FILE);
-    let plan = plan(sampling, command, times_file.is_some());
+    let plan = plan(sampling, program, times_file.is_some());
     interrupt::watch();
     let mut refused = None;
     let create = || -> Result<File, collector::Error> {
@@ -150,7 +173,7 @@ fn run_recorder(
 }
 
 /// What to record, and how.
-pub fn plan(sampling: &Sampling, command: Vec<OsString>, timed: bool) -> Plan<'static> {
+pub fn plan(sampling: &Sampling, program: Program, timed: bool) -> Plan<'static> {
     let cache = cache_folder();
     let settings = Settings {
         clock: clock(sampling),
@@ -166,7 +189,8 @@ pub fn plan(sampling: &Sampling, command: Vec<OsString>, timed: bool) -> Plan<'s
         max_depth: sampling.max_depth,
     };
     Plan {
-        argv: command,
+        argv: program.argv,
+        place: program.place,
         agent: agent::AGENT,
         agent_file: cache.as_deref().and_then(agent::unpack),
         settings,

@@ -19,32 +19,58 @@ pub const LD_PRELOAD: &str = "LD_PRELOAD";
 /// Interpreters of scripts may be scripts; the kernel follows so many.
 const MOST_SCRIPTS: usize = 5;
 
-/// A command line whose program exists and can be profiled.
-pub struct Launch {
-    program: PathBuf,
-    argv: Vec<OsString>,
+/// Where a program runs, if not where and as we do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The current folder; a program that is named by a relative path is found from here.
+    pub folder: PathBuf,
+    /// All of the environment.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
-impl Launch {
+/// A command line whose program exists and can be profiled.
+pub struct Launch<'a> {
+    program: PathBuf,
+    argv: &'a [OsString],
+    place: Option<&'a Place>,
+}
+
+impl<'a> Launch<'a> {
     /// Looks at `argv`, whose first element is the program, as a shell would find it.
-    pub fn new(argv: &[OsString]) -> Result<Self, Error> {
+    pub fn new(argv: &'a [OsString], place: Option<&'a Place>) -> Result<Self, Error> {
         let name = argv.first().ok_or_else(|| Error::NotFound(PathBuf::new()))?;
-        let program = find(name)?;
+        let program = match place {
+            Some(place) if name.as_bytes().contains(&b'/') => {
+                find(place.folder.join(name).as_os_str())?
+            }
+            _ => find(name)?,
+        };
         check(&program)?;
-        Ok(Self { program, argv: argv.to_vec() })
+        Ok(Self { program, argv, place })
     }
 
     /// Starts the program with the agent in front of what is preloaded anyway.
     pub fn spawn(&self, agent: &Path, socket: &Path) -> Result<Child, Error> {
+        let mut command = Command::new(&self.program);
+        std::os::unix::process::CommandExt::arg0(&mut command, &self.argv[0]);
+        if let Some(place) = self.place {
+            command.current_dir(&place.folder).env_clear();
+            command.envs(place.environment.iter().map(|(name, value)| (name, value)));
+        }
         let mut preload = agent.as_os_str().to_owned();
-        if let Some(others) = env::var_os(LD_PRELOAD).filter(|others| !others.is_empty()) {
+        if let Some(others) = self.preloaded().filter(|others| !others.is_empty()) {
             preload.push(":");
             preload.push(others);
         }
-        let mut command = Command::new(&self.program);
-        std::os::unix::process::CommandExt::arg0(&mut command, &self.argv[0]);
         command.args(&self.argv[1..]).env(LD_PRELOAD, preload).env(SOCKET_VARIABLE, socket);
         command.spawn().map_err(|error| Error::Spawn(self.program.clone(), error))
+    }
+
+    /// What the program would have in LD_PRELOAD without us.
+    fn preloaded(&self) -> Option<OsString> {
+        let Some(place) = self.place else { return env::var_os(LD_PRELOAD) };
+        let mut variables = place.environment.iter();
+        Some(variables.find(|(name, _)| name == LD_PRELOAD)?.1.clone())
     }
 }
 
@@ -163,12 +189,24 @@ mod tests {
 
     #[test]
     fn programs_are_found_as_a_shell_finds_them() {
-        assert!(Launch::new(&["sh".into()]).is_ok());
-        assert!(Launch::new(&["/bin/sh".into()]).is_ok());
-        assert!(matches!(Launch::new(&["/etc/passwd".into()]), Err(Error::NotExecutable(_))));
-        assert!(matches!(Launch::new(&["/no/such/file".into()]), Err(Error::NotFound(_))));
-        assert!(matches!(Launch::new(&["no-such-program".into()]), Err(Error::NotFound(_))));
-        assert!(matches!(Launch::new(&[]), Err(Error::NotFound(_))));
+        let look = |argv: &[OsString]| Launch::new(argv, None).map(|launch| launch.program);
+        assert!(look(&["sh".into()]).is_ok());
+        assert!(look(&["/bin/sh".into()]).is_ok());
+        assert!(matches!(look(&["/etc/passwd".into()]), Err(Error::NotExecutable(_))));
+        assert!(matches!(look(&["/no/such/file".into()]), Err(Error::NotFound(_))));
+        assert!(matches!(look(&["no-such-program".into()]), Err(Error::NotFound(_))));
+        assert!(matches!(look(&[]), Err(Error::NotFound(_))));
+    }
+
+    #[test]
+    fn relative_paths_lead_from_the_folder_in_which_the_program_runs() {
+        let place = Place { folder: "/bin".into(), environment: Vec::new() };
+        let look = |name: &str| {
+            Launch::new(&[name.into()], Some(&place)).map(|launch| launch.program).ok()
+        };
+        assert_eq!(look("./sh"), Some("/bin/./sh".into()));
+        assert_eq!(look("/bin/sh"), Some("/bin/sh".into()));
+        assert_eq!(look("./no-such-program"), None);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod tables;
 mod target;
 
 pub use error::Error;
+pub use launch::Place;
 pub use memory::{Follow, Settings};
 pub use perf_map::PerfMap;
 pub use plan::Plan;

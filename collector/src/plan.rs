@@ -10,7 +10,7 @@ use sigspy_wire::control::Clock;
 use sigspy_wire::handshake::SOCKET_VARIABLE;
 
 use crate::Error;
-use crate::launch::LD_PRELOAD;
+use crate::launch::{LD_PRELOAD, Place};
 use crate::meeting::Meeting;
 use crate::memory::Settings;
 use crate::recording::{MetaEvent, clock_number};
@@ -22,6 +22,8 @@ const LONGEST_ARGV: usize = 16 << 10;
 pub struct Plan<'a> {
     /// Program first.
     pub argv: Vec<OsString>,
+    /// Where it runs; `None`: where and as we do.
+    pub place: Option<Place>,
     /// The agent's shared object, as bytes,
     pub agent: &'a [u8],
     /// and as a file, where there is one.

@@ -104,7 +104,7 @@ impl Recorder {
         plan: &Plan<'_>,
         output: impl FnOnce() -> Result<File, Error>,
     ) -> Result<Self, Error> {
-        let launch = Launch::new(&plan.argv)?;
+        let launch = Launch::new(&plan.argv, plan.place.as_ref())?;
         let (mut recorder, agent) = Self::prepare(plan, output)?;
         let pid = launch.spawn(&agent, &recorder.meeting.path())?.id();
         let pidfd = system::open_pidfd(pid);

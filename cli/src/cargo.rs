@@ -1,0 +1,101 @@
+//! `cargo sigspy`: has cargo build something, and records it.
+//!
+//! `workspace` asks what there is, `choose` decides what of it is meant, `profile` has it built with
+//! debug lines, `handover` gets from cargo what it would run. From there on it is a program like any
+//! other.
+
+mod choose;
+mod handover;
+mod profile;
+mod workspace;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::args::{Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Target};
+use crate::error::Error;
+use crate::record::{self, Program};
+use crate::{flamegraph, message};
+
+pub use choose::NoChoice;
+pub use handover::take_note;
+
+use choose::Choice;
+use workspace::Workspace;
+
+/// Understands the command line. Cargo puts `sigspy` before the words of the user.
+pub fn parse(words: impl Iterator<Item = OsString>) -> Result<CargoArguments, clap::Error> {
+    let mut words: Vec<OsString> = words.collect();
+    if words.get(1).is_some_and(|word| word == "sigspy") {
+        words.remove(1);
+    }
+    CargoArguments::try_parse_from(words)
+}
+
+/// Runs the command.
+pub fn run(arguments: CargoArguments) -> Result<u8, Error> {
+    let is_quiet = arguments.global.quiet;
+    match arguments.wanted() {
+        CargoCommand::Flamegraph(arguments) => draw(*arguments, is_quiet),
+        CargoCommand::Record(arguments) => record(*arguments, is_quiet),
+    }
+}
+
+fn draw(arguments: CargoFlamegraph, is_quiet: bool) -> Result<u8, Error> {
+    let CargoFlamegraph { target, build, sampling, mut drawing, output, arguments } = arguments;
+    let (choice, program) = one(&target, &build, &arguments, is_quiet)?;
+    drawing.skip_after.extend(profile::harness(choice.command));
+    let path = output.unwrap_or_else(|| "flamegraph.svg".into());
+    flamegraph::draw_program(program, &sampling, drawing, &path)
+}
+
+fn record(arguments: CargoRecord, is_quiet: bool) -> Result<u8, Error> {
+    let CargoRecord { target, build, sampling, output, arguments } = arguments;
+    let (_, program) = one(&target, &build, &arguments, is_quiet)?;
+    record::run_program(program, &sampling, output)
+}
+
+/// Has one program built.
+fn one(
+    target: &Target,
+    build: &Build,
+    arguments: &[OsString],
+    is_quiet: bool,
+) -> Result<(Choice, Program), Error> {
+    let choice = choose::one(target, build, &Workspace::read(build)?)?;
+    let mut programs = have_built(&choice, build, arguments, is_quiet)?;
+    match (programs.pop(), programs.is_empty()) {
+        (Some(program), true) => Ok((choice, program)),
+        (None, _) => Err(Error::NothingToRun),
+        (Some(last), false) => {
+            programs.push(last);
+            let names = programs.iter().map(|program| PathBuf::from(&program.argv[0]));
+            Err(Error::SeveralToRun(names.collect()))
+        }
+    }
+}
+
+/// Has programs built; what cargo would run is returned.
+fn have_built(
+    choice: &Choice,
+    build: &Build,
+    arguments: &[OsString],
+    is_quiet: bool,
+) -> Result<Vec<Program>, Error> {
+    let base = build.base_profile(profile::usual(choice.command));
+    message::note(&profile::announcement(base));
+    let mut flags: Vec<OsString> = vec![choice.command.into()];
+    flags.extend(is_quiet.then(|| "--quiet".into()));
+    flags.extend(profile::flags(base));
+    flags.extend(build.of_workspace());
+    flags.extend(build.of_packages());
+    flags.extend(choice.flags.iter().cloned());
+    flags.push("--".into());
+    flags.extend(arguments.iter().cloned());
+    handover::ask(&flags, build.target.as_deref())
+}
+
+#[cfg(test)]
+mod tests;
