@@ -9,9 +9,11 @@ mod flamegraph;
 mod global;
 mod input;
 mod naming;
+mod places;
 mod record;
 mod report;
 mod sampling;
+mod symbolize;
 
 use clap::{Parser, Subcommand};
 
@@ -26,9 +28,11 @@ pub use flamegraph::Flamegraph;
 pub use global::{Color, Global};
 pub use input::Input;
 pub use naming::Naming;
+pub use places::Places;
 pub use record::Record;
 pub use report::Report;
-pub use sampling::{Clock, Follow, Sampling};
+pub use sampling::{Clock, Follow, Sampling, When};
+pub use symbolize::Symbolize;
 
 /// A sampling CPU profiler that needs no privilege, no rebuild and no frame pointers.
 #[derive(Debug, Parser)]
@@ -54,6 +58,9 @@ pub enum Command {
     /// Write a recording in another format
     #[command(args_override_self = true)]
     Export(Export),
+    /// Give a recording the names of its functions, where it was made without or elsewhere
+    #[command(after_help = symbolize::SYMBOLIZE_HELP, args_override_self = true)]
+    Symbolize(Symbolize),
     /// Say where the agent is, for programs that sigspy does not start
     #[command(after_help = agent::AGENT_HELP)]
     Agent(Agent),

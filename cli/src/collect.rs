@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{Write, stdout};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::{env, fs};
 
@@ -18,9 +18,9 @@ use nix::libc;
 use nix::sys::socket::{getsockopt, sockopt};
 use sigspy_collector::{Recorder, Wishes};
 
-use crate::args::{Arguments, Collect, Command, Sampling};
+use crate::args::{Arguments, Collect, Command, Places, Sampling, When};
 use crate::error::Error;
-use crate::{agent, output, record};
+use crate::{agent, named, output, record, sources};
 
 /// Prints the path of the agent, and makes sure that the agent finds this program.
 pub fn print_agent() -> Result<u8, Error> {
@@ -54,7 +54,18 @@ pub fn run(arguments: &Collect) -> Result<u8, Error> {
     close_standard_error();
     let wishes = Wishes { interrupts: &NOTHING, toggles: &NOTHING };
     recorder.run(&wishes, &mut |_| {})?;
+    if sampling.symbols == When::Now {
+        name_functions(&path)?;
+    }
     Ok(0)
+}
+
+/// Puts names into the recording. No server is asked: whoever has started the program does not know
+/// that something would go on for minutes after its end.
+fn name_functions(path: &Path) -> Result<(), Error> {
+    let profile = sigspy_collector::read(path)?.profile;
+    let symbols = named::look_up_quietly(&profile, &sources::local(&Places::default()));
+    named::append(path, &symbols, &profile)
 }
 
 /// Takes over the socket, and closes all else that the program had open.
@@ -87,7 +98,7 @@ fn close_standard_error() {
 
 /// The variables of the environment that stand for options of `record`. gperftools' names come
 /// first, so that ours count.
-const OPTIONS: [(&str, &str); 9] = [
+const OPTIONS: [(&str, &str); 10] = [
     ("CPUPROFILE_FREQUENCY", "--freq"),
     ("SIGSPY_FREQ", "--freq"),
     ("SIGSPY_CLOCK", "--clock"),
@@ -95,6 +106,7 @@ const OPTIONS: [(&str, &str); 9] = [
     ("SIGSPY_DURATION", "--duration"),
     ("SIGSPY_ONLY", "--only"),
     ("SIGSPY_SIGNAL", "--signal"),
+    ("SIGSPY_SYMBOLS", "--symbols"),
     ("SIGSPY_TOGGLE_SIGNAL", "--toggle-signal"),
     ("CPUPROFILESIGNAL", "--toggle-signal"),
 ];

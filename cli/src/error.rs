@@ -13,6 +13,8 @@ pub enum Error {
     /// A file of that name exists and is not ours.
     Exists(PathBuf),
     Create(PathBuf, io::Error),
+    /// Names can only be added to a whole recording.
+    DamagedRecording(PathBuf),
     /// There is no recording by the default name.
     NoRecording,
     /// More of the time has no whole stack than was allowed, both in percent.
@@ -89,6 +91,11 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::Create(path, _) => write!(f, "cannot write {}", path.display()),
+            Self::DamagedRecording(path) => write!(
+                f,
+                "{} is damaged, so names cannot be added to it; write a copy with -o",
+                path.display()
+            ),
             Self::NoRecording => f.write_str(
                 "there is no recording here; make one with `sigspy record -- PROGRAM`, \
                  or name one",

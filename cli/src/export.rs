@@ -9,7 +9,7 @@ use crate::sink::Sink;
 
 /// Runs the command.
 pub fn run(arguments: Export) -> Result<u8, Error> {
-    let named = named::read_aloud(&named::path_of(arguments.input)?)?;
+    let named = named::open_aloud(arguments.input)?;
     let Named { profile, symbols } = named.named_as(&arguments.naming);
     let mut sink = Sink::create(&arguments.output, arguments.force)?;
     let unit = match arguments.unit {

@@ -7,7 +7,7 @@ use crate::drawing::draw;
 use crate::error::Error;
 use crate::record::Program;
 use crate::sink::{STDOUT, Sink};
-use crate::{named, output, record};
+use crate::{named, output, record, sources};
 
 /// Runs the command.
 pub fn run(arguments: Flamegraph) -> Result<u8, Error> {
@@ -15,7 +15,8 @@ pub fn run(arguments: Flamegraph) -> Result<u8, Error> {
     let path = output.unwrap_or_else(|| "flamegraph.svg".into());
     if let Some(input) = input {
         let sink = Sink::create(&path, sampling.force)?;
-        draw(named::read_aloud(&input)?, drawing, sink, &path)?;
+        let named = named::read_aloud(&input, sources::of(&sampling.places))?;
+        draw(named, drawing, sink, &path)?;
         return Ok(0);
     }
     draw_program(command.into(), &sampling, drawing, &path)
@@ -34,8 +35,9 @@ pub fn draw_program(
     if let Some(diagnosis) = recorded.diagnosis {
         return Err(Error::NoSamples(diagnosis));
     }
-    draw(recorded.named, drawing, sink, path)?;
-    Ok(recorded.ended.exit_code())
+    let (named, ended) = recorded.into_named(sampling);
+    draw(named, drawing, sink, path)?;
+    Ok(ended.exit_code())
 }
 
 /// Where the recording behind a flame graph goes.

@@ -14,9 +14,12 @@ mod interrupt;
 mod message;
 mod named;
 mod output;
+mod problems;
 mod record;
 mod report;
 mod sink;
+mod sources;
+mod symbolize;
 
 use std::env;
 use std::ffi::OsString;
@@ -38,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Symbolize(arguments) => symbolize::run(arguments),
         Command::Agent(_) => collect::print_agent(),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => completions::manual(&arguments),

@@ -1,14 +1,16 @@
 //! A profile with the names of its functions: from a recording that has them, or looked up now.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use sigspy_collector::Recording;
 use sigspy_model::{Profile, Symbols};
 use sigspy_report as report;
+use sigspy_symbolizer::{Sources, Symbolized};
 
 use crate::args::{Input, Naming};
 use crate::error::Error;
-use crate::{message, output};
+use crate::{message, output, problems, sources};
 
 /// What every report is made of.
 pub struct Named {
@@ -34,30 +36,73 @@ pub fn path_of(input: Input) -> Result<PathBuf, Error> {
     }
 }
 
+/// Reads the recording that is meant.
+pub fn open(input: Input) -> Result<Named, Error> {
+    let sources = sources::of(&input.places);
+    read(&path_of(input)?, sources)
+}
+
+/// As [`open`], and says what is wrong with it, for formats that have no room for that.
+pub fn open_aloud(input: Input) -> Result<Named, Error> {
+    let sources = sources::of(&input.places);
+    read_aloud(&path_of(input)?, sources)
+}
+
 /// Reads a recording, and says what is wrong with it, for formats that have no room for that.
-pub fn read_aloud(path: &Path) -> Result<Named, Error> {
-    let named = read(path)?;
+pub fn read_aloud(path: &Path, sources: Sources) -> Result<Named, Error> {
+    let named = read(path, sources)?;
     report::quality(&named.profile).warnings().iter().for_each(|text| message::warning(text));
     Ok(named)
 }
 
-/// Reads a recording.
-pub fn read(path: &Path) -> Result<Named, Error> {
+/// Reads a recording. Names that it does not have are looked up.
+pub fn read(path: &Path, sources: Sources) -> Result<Named, Error> {
     let Recording { profile, symbols } = sigspy_collector::read(path)?;
-    let symbols = symbols.unwrap_or_else(|| look_up(&profile));
+    let symbols = symbols.unwrap_or_else(|| look_up(&profile, sources));
     Ok(Named { profile, symbols })
 }
 
-/// Looks up the frames of all locations. Shows progress on a terminal if it takes a while.
-pub fn look_up(profile: &Profile) -> Symbols {
+/// Looks up the frames of all locations, and says what stood in the way. Shows progress on a
+/// terminal if it takes a while.
+pub fn look_up(profile: &Profile, mut sources: Sources) -> Symbols {
     let bar = message::progress("reading symbols");
+    if let Some(servers) = &mut sources.servers {
+        let bar = bar.clone();
+        servers.progress = Box::new(move |bytes| {
+            bar.set_message(format!("reading symbols, {} MiB fetched", bytes >> 20));
+        });
+    }
     let progress = |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let Profile { modules, locations, code_names, .. } = profile;
-    let symbolized = sigspy_symbolizer::symbolize(modules, locations, code_names, &progress);
+    let Symbolized { symbols, problems } = symbolize(profile, &sources, &progress);
     bar.finish_and_clear();
-    symbolized.problems.iter().for_each(|problem| message::detail(&message::with_causes(problem)));
-    symbolized.symbols
+    problems.iter().for_each(|problem| message::detail(&message::with_causes(problem)));
+    let sentences = problems::sentences(&problems, profile, sources.servers.as_ref());
+    sentences.iter().for_each(|sentence| message::warning(sentence));
+    symbols
+}
+
+/// As [`look_up`], without a word.
+pub fn look_up_quietly(profile: &Profile, sources: &Sources) -> Symbols {
+    symbolize(profile, sources, &|_, _| ()).symbols
+}
+
+fn symbolize(
+    profile: &Profile,
+    sources: &Sources,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Symbolized {
+    let Profile { modules, locations, code_names, .. } = profile;
+    sigspy_symbolizer::symbolize(modules, locations, code_names, sources, progress)
+}
+
+/// Adds names to a recording, so that reports need neither the program nor the time.
+pub fn append(path: &Path, symbols: &Symbols, profile: &Profile) -> Result<(), Error> {
+    let failed = |error| Error::Create(path.into(), error);
+    let file = File::options().append(true).open(path).map_err(failed)?;
+    let count = profile.locations.len();
+    sigspy_collector::append_symbols(file, symbols, count).map_err(failed)?;
+    Ok(())
 }

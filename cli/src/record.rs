@@ -10,10 +10,10 @@ use sigspy_collector::{self as collector, Outcome, Place, Plan, Recorder, Settin
 use sigspy_model::{Profile, Symbols};
 use sigspy_report::quality;
 
-use crate::args::{Clock, Follow, Record, Sampling};
+use crate::args::{Clock, Follow, Record, Sampling, When};
 use crate::error::Error;
 use crate::named::{self, Named};
-use crate::{agent, interrupt, message, output};
+use crate::{agent, interrupt, message, output, sources};
 
 /// For benchmarks: a file for lines of frames and nanoseconds, one for each run of the handler.
 const TIMES_FILE: &str = "SIGSPY_HANDLER_TIMES";
@@ -37,7 +37,9 @@ impl From<Vec<OsString>> for Program {
 
 /// What `record` has made.
 pub struct Recorded {
-    pub named: Named,
+    pub profile: Profile,
+    /// What was put into the recording.
+    pub symbols: Option<Symbols>,
     /// Why there are no samples, if there are none.
     pub diagnosis: Option<String>,
     pub ended: Ended,
@@ -72,6 +74,18 @@ pub fn run_program(
         message::warning(diagnosis);
     }
     Ok(recorded.ended.exit_code())
+}
+
+impl Recorded {
+    fn look_up(&self, sampling: &Sampling) -> Symbols {
+        named::look_up(&self.profile, sources::of(&sampling.places))
+    }
+
+    /// With names, wherever they are to be kept.
+    pub fn into_named(mut self, sampling: &Sampling) -> (Named, Ended) {
+        let symbols = self.symbols.take().unwrap_or_else(|| self.look_up(sampling));
+        (Named { profile: self.profile, symbols }, self.ended)
+    }
 }
 
 impl Ended {
@@ -114,19 +128,14 @@ pub fn record(sampling: &Sampling, path: &Path, program: Program) -> Result<Reco
     let exit_code = outcome.exit_code.map(|code| code as u8);
     let running = program_pid.filter(|_| exit_code.is_none());
     let diagnosis = (quality.samples == 0).then(|| diagnose(&file, &outcome, &profile));
-    let symbols = named::look_up(&profile);
-    append(path, &symbols, &profile)?;
     let ended = Ended { exit_code, running };
-    Ok(Recorded { named: Named { profile, symbols }, diagnosis, ended })
-}
-
-/// Adds the names to the recording, so that reports need neither the program nor the time.
-fn append(path: &Path, symbols: &Symbols, profile: &Profile) -> Result<(), Error> {
-    let failed = |error| Error::Create(path.into(), error);
-    let file = File::options().append(true).open(path).map_err(failed)?;
-    let count = profile.locations.len();
-    collector::append_symbols(file, symbols, count).map_err(failed)?;
-    Ok(())
+    let mut recorded = Recorded { profile, symbols: None, diagnosis, ended };
+    if sampling.symbols == When::Now {
+        recorded.symbols = Some(recorded.look_up(sampling));
+        let symbols = recorded.symbols.as_ref();
+        symbols.map_or(Ok(()), |symbols| named::append(path, symbols, &recorded.profile))?;
+    }
+    Ok(recorded)
 }
 
 /// What is left of the program, when the one that was started has ended.

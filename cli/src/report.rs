@@ -11,7 +11,7 @@ use crate::sink::{STDOUT, Sink};
 
 /// Runs the command.
 pub fn run(arguments: Report) -> Result<u8, Error> {
-    let named = named::read(&named::path_of(arguments.input)?)?;
+    let named = named::open(arguments.input)?;
     let Named { profile, symbols } = named.named_as(&arguments.naming);
     let options = TextOptions {
         limit: arguments.limit,

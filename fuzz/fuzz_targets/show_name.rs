@@ -6,7 +6,7 @@ use object::write::{Object, StandardSection, Symbol, SymbolSection};
 use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
 use sigspy_fuzz as _;
 use sigspy_model::{Location, LocationId, Module, ModuleId};
-use sigspy_symbolizer::symbolize;
+use sigspy_symbolizer::{Sources, symbolize};
 
 const LONGEST_NAME: usize = 64 << 10;
 
@@ -16,7 +16,7 @@ fuzz_target!(|name: &[u8]| {
     let locations = [Some(ModuleId(0)), None].map(|module| Location { module, address: 0 });
     let code_name = String::from_utf8_lossy(name).into_owned();
     let code_names = [(LocationId(1), code_name)].into();
-    let found = symbolize(&[module], &locations, &code_names, &|_, _| ());
+    let found = symbolize(&[module], &locations, &code_names, &Sources::default(), &|_, _| ());
     for id in [0, 1].map(LocationId) {
         let [frame] = found.symbols.frames(id) else { panic!("not one frame") };
         assert!(!frame.function.contains(char::is_control));

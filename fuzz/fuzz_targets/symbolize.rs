@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::fuzz_target;
 use sigspy_fuzz as _;
 use sigspy_model::{Location, LocationId, Module, ModuleId};
-use sigspy_symbolizer::symbolize;
+use sigspy_symbolizer::{Sources, symbolize};
 
 /// Where ELF files of 64 bits say where they begin to run.
 const ENTRY: usize = 24;
@@ -22,7 +22,7 @@ fuzz_target!(|file: &[u8]| {
     let locations: Vec<_> = addresses.iter().map(location).collect();
     let image = Some(file.to_vec());
     let module = Module { path: "/module".to_owned(), build_id: None, image };
-    let found = symbolize(&[module], &locations, &BTreeMap::new(), &|_, _| ());
+    let found = symbolize(&[module], &locations, &BTreeMap::new(), &Sources::default(), &|_, _| ());
     for id in 0..locations.len() as u32 {
         let frames = found.symbols.frames(LocationId(id));
         assert!(!frames.is_empty());

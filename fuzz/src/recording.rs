@@ -84,7 +84,7 @@ pub fn report(profile: &Profile) {
             // An error is one that users can get: no samples.
             let _ = sigspy_report::folded(profile, &symbols, &folded, &mut sink());
         }
-        let flame = FlameOptions { title: None, subtitle: None, threads };
+        let flame = FlameOptions { threads, ..FlameOptions::default() };
         let _ = sigspy_report::flamegraph(profile, &symbols, &flame, &mut sink());
     }
 }

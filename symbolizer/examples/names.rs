@@ -6,6 +6,7 @@ use std::io::{BufWriter, Write};
 
 use object::{Object, ReadCache};
 use sigspy_model::{BuildId, Location, LocationId, Module, ModuleId};
+use sigspy_symbolizer::{Sources, symbolize};
 
 fn main() {
     let path = std::env::args().nth(1).expect("usage: names FILE < ADDRESSES");
@@ -17,7 +18,8 @@ fn main() {
     let module = Module { build_id: build_id(&path), path, image: None };
     let location = |address: &u64| Location { module: Some(ModuleId(0)), address: *address };
     let locations: Vec<_> = addresses.iter().map(location).collect();
-    let found = sigspy_symbolizer::symbolize(&[module], &locations, &BTreeMap::new(), &|_, _| ());
+    let sources = Sources::default();
+    let found = symbolize(&[module], &locations, &BTreeMap::new(), &sources, &|_, _| ());
     for problem in &found.problems {
         eprintln!("{problem}");
     }

@@ -14,7 +14,7 @@ use gimli::DwarfSections;
 use memmap2::Mmap;
 use object::elf::SHF_EXECINSTR;
 use object::{Object, ObjectSection, SectionFlags};
-use sigspy_model::{BuildId, Module};
+use sigspy_model::BuildId;
 
 /// Unpacked sections larger than this are not read: bytes.
 const LARGEST_SECTION: u64 = 4 << 30;
@@ -33,28 +33,18 @@ pub enum Image<'m> {
     },
     /// Part of the recording: the vDSO.
     Recorded(&'m [u8]),
+    /// Part of another image, unpacked.
+    Unpacked(Vec<u8>),
 }
 
-impl<'m> Image<'m> {
-    /// The image that came with the recording, else the file at the module's path.
-    pub fn of(module: &'m Module) -> io::Result<Self> {
-        match &module.image {
-            Some(bytes) => Ok(Self::Recorded(bytes)),
-            None => Self::open(Path::new(&module.path)),
-        }
-    }
-
-    /// Maps a file. Only regular files: opening a pipe would wait for its other end.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        if !path.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let file = File::open(path)?;
+impl Image<'_> {
+    /// Maps the file that was opened at `path`.
+    pub fn map(file: &File, path: &Path) -> io::Result<Self> {
         // SAFETY: the map is private and read-only, and lives as long as `self`. The file must
         // not be written or cut meanwhile, which nobody can guarantee: whoever overwrites a
         // program in place during a report gives it wrong names, or ends it by SIGBUS. Linkers
         // and package managers replace files instead, which leaves a map as it was.
-        let map = unsafe { Mmap::map(&file)? };
+        let map = unsafe { Mmap::map(file)? };
         Ok(Self::Mapped { path: path.to_owned(), map })
     }
 
@@ -63,11 +53,11 @@ impl<'m> Image<'m> {
         object::File::parse(&**self).ok()
     }
 
-    /// Where the file is; `None` for bytes from the recording.
+    /// Where the file was found; `None` for bytes that are no file.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Mapped { path, .. } => Some(path),
-            Self::Recorded(_) => None,
+            Self::Recorded(_) | Self::Unpacked(_) => None,
         }
     }
 }
@@ -79,6 +69,7 @@ impl Deref for Image<'_> {
         match self {
             Self::Mapped { map, .. } => map,
             Self::Recorded(bytes) => bytes,
+            Self::Unpacked(bytes) => bytes,
         }
     }
 }
@@ -91,6 +82,11 @@ pub fn build_id(elf: &object::File<'_>) -> Option<BuildId> {
 /// True for a file that has more than names to offer.
 pub fn has_debug_info(elf: &object::File<'_>) -> bool {
     elf.section_by_name(".debug_info").is_some_and(|section| section.size() > 0)
+}
+
+/// True for a file that names all of its functions, not only those that others may call.
+pub fn has_symbols(elf: &object::File<'_>) -> bool {
+    elf.section_by_name(".symtab").is_some_and(|section| section.size() > 0)
 }
 
 /// True for a section of code. Its flags tell: in a debug file no section has content.

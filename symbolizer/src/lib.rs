@@ -10,10 +10,11 @@
 //! covers the address. Everything else is `module+0xaddress`: an honest gap reads better than the
 //! name of a far neighbour.
 //!
-//! Debug information comes from the module itself, else from `/usr/lib/debug/.build-id`, else from
-//! where `.gnu_debuglink` leads; what `dwz` moved to a common file is followed. Not read are split
-//! DWARF (`.dwo`, `.dwp`: lines and physical functions are still known, inlined functions are
-//! not), `.gnu_debugdata`, and debuginfod servers.
+//! Debug information comes from the module itself, else from folders that the caller names, else
+//! from `/usr/lib/debug/.build-id`, else from where `.gnu_debuglink` leads, else from debuginfod
+//! servers; what `dwz` moved to a common file is followed. Where there is none, `.gnu_debugdata`
+//! has the names of functions. [`Sources`] says where all that is. Not read is split DWARF (`.dwo`,
+//! `.dwp`: lines and physical functions are still known, inlined functions are not).
 //!
 //! Files are untrusted: a damaged one costs names, never the report. Two defects remain, both in
 //! addr2line, for files that were made to hurt. Debug information that nests inlined functions a
@@ -22,20 +23,26 @@
 //! unit with tens of thousands of files and a folder of tens of kilobytes exhausts memory.
 
 mod debug_info;
+mod debuginfod;
 mod demangle;
 mod elf;
 mod files;
 mod functions;
 mod locate;
+mod mini;
 mod module;
 mod plt;
 mod pool;
 mod problem;
+mod root;
+mod sources;
 mod symbol_table;
 mod symbolize;
 
 #[cfg(test)]
 mod tests;
 
+pub use debuginfod::Servers;
 pub use problem::{Cause, Problem};
+pub use sources::{Kept, Sources};
 pub use symbolize::{Symbolized, symbolize};

@@ -1,7 +1,6 @@
 //! One module: what its files say about its addresses.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use gimli::RunTimeEndian;
@@ -14,6 +13,7 @@ use crate::files::Files;
 use crate::functions::Functions;
 use crate::pool;
 use crate::problem::Cause;
+use crate::sources::{Kept, Sources};
 use crate::symbol_table::{Name, SymbolTable};
 
 /// A module with more addresses than this keeps all threads busy, each with a part of them.
@@ -27,8 +27,13 @@ pub struct Answer {
 }
 
 /// Looks up sorted addresses of one module. Every address gets at least one frame.
-pub fn symbolize(module: &Module, addresses: &[u64], debug_root: &Path) -> Answer {
-    let files = Files::find(module, debug_root);
+pub fn symbolize(
+    module: &Module,
+    addresses: &[u64],
+    kept: Option<&Kept>,
+    sources: &Sources,
+) -> Answer {
+    let files = Files::find(module, kept, sources);
     let own = files.own.as_ref().and_then(Image::elf);
     let debug = files.debug.as_ref().and_then(Image::elf);
     let shared = files.shared.as_ref().and_then(Image::elf);
@@ -39,7 +44,7 @@ pub fn symbolize(module: &Module, addresses: &[u64], debug_root: &Path) -> Answe
         shared: shared.as_ref().map(elf::sections),
         endian: debug_info::endian(elf),
     });
-    let known = match &dwarf {
+    let shortage = match &dwarf {
         Some(dwarf) => dwarf.open().err().map(Cause::BadDebugInfo),
         // The vDSO never has any, and nobody can add it.
         None if module.image.is_some() => None,
@@ -47,8 +52,8 @@ pub fn symbolize(module: &Module, addresses: &[u64], debug_root: &Path) -> Answe
         None => Some(Cause::NoDebugInfo),
     };
     let functions = OnceLock::new();
-    let sources = Sources { module: module.name(), dwarf, symbols, own: own.as_ref(), functions };
-    Answer { frames: sources.frames(addresses), cause: files.cause.or(known) }
+    let known = Known { module: module.name(), dwarf, symbols, own: own.as_ref(), functions };
+    Answer { frames: known.frames(addresses), cause: files.cause.or(shortage) }
 }
 
 /// The debug sections of a module.
@@ -65,7 +70,7 @@ impl Dwarf<'_> {
 }
 
 /// All that is known about a module.
-struct Sources<'d> {
+struct Known<'d> {
     module: &'d str,
     dwarf: Option<Dwarf<'d>>,
     symbols: SymbolTable<'d>,
@@ -75,7 +80,7 @@ struct Sources<'d> {
     functions: OnceLock<Option<Functions<'d>>>,
 }
 
-impl Sources<'_> {
+impl Known<'_> {
     /// What stands for a name: the start of the function around `address` where it is known.
     fn placeholder(&self, address: u64) -> String {
         let functions = self.functions.get_or_init(|| self.own.map(Functions::of));
@@ -95,15 +100,14 @@ impl Sources<'_> {
 
     fn part(&self, addresses: &[u64]) -> Vec<Vec<Frame>> {
         let info = self.dwarf.as_ref().and_then(|dwarf| dwarf.open().ok());
-        let mut lookup =
-            Lookup { sources: self, info, shown: HashMap::new(), files: HashMap::new() };
+        let mut lookup = Lookup { known: self, info, shown: HashMap::new(), files: HashMap::new() };
         addresses.iter().map(|address| lookup.frames(*address)).collect()
     }
 }
 
 /// Turns addresses into frames. Each distinct name is demangled once.
 struct Lookup<'a, 'd> {
-    sources: &'a Sources<'d>,
+    known: &'a Known<'d>,
     info: Option<DebugInfo<'a>>,
     shown: HashMap<Name<'a>, (Arc<str>, Language)>,
     files: HashMap<String, Arc<str>>,
@@ -122,10 +126,10 @@ impl<'a, 'd: 'a> Lookup<'a, 'd> {
 
     fn frame(&mut self, raw: RawFrame<'a>, address: u64, inlined: bool) -> Frame {
         let described = raw.function.filter(|raw| !raw.is_empty()).map(Name::function);
-        let symbol = if inlined { None } else { self.sources.symbols.find(address) };
+        let symbol = if inlined { None } else { self.known.symbols.find(address) };
         let (function, language) = match fuller(described, symbol) {
             Some(name) => self.shown(name),
-            None => (self.sources.placeholder(address).into(), Language::Plain),
+            None => (self.known.placeholder(address).into(), Language::Plain),
         };
         let file = raw.file.map(|file| self.file(file));
         Frame { function, file, line: raw.line, language, inlined }

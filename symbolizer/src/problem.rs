@@ -1,5 +1,6 @@
 //! Why a module has fewer names than it could have.
 
+use std::path::PathBuf;
 use std::{error, fmt, io};
 
 use sigspy_model::{BuildId, ModuleId};
@@ -20,6 +21,16 @@ pub enum Cause {
     Missing(io::Error),
     /// The file is no longer the one that was recorded; it was not used.
     Replaced { recorded: BuildId, found: Option<BuildId> },
+    /// A file of another build lies where this module, or debug information of it, could be. It was
+    /// not used.
+    Foreign { path: PathBuf, found: Option<BuildId>, wanted: Option<BuildId> },
+    /// Another file is at the module's path by now, with this build-id. Its names are right: they
+    /// come from the file that ran.
+    ReplacedWhileRunning { found: Option<BuildId> },
+    /// Nothing is at the module's path any more. Its names are right, as above.
+    Removed,
+    /// What several debug files have in common (by `dwz`) is missing, and with it names and lines.
+    SharedMissing { path: PathBuf, wanted: BuildId },
     /// The file is no ELF file, or a damaged one.
     Unreadable(object::Error),
     /// Functions are known from the symbol table alone: no lines, no inlined functions.
@@ -38,15 +49,37 @@ impl fmt::Display for Problem {
             Cause::Missing(_) => {
                 write!(f, "{path} cannot be opened; put the file back to see its functions by name")
             }
-            Cause::Replaced { recorded, found: Some(found) } => write!(
+            Cause::Replaced { recorded, found } => write!(
                 f,
-                "{path} has changed since the recording (build-id {found}, recorded {recorded}); \
-                 restore the recorded file, or record again"
+                "{path} has changed since the recording ({}, recorded {recorded}); \
+                 restore the recorded file, or record again",
+                spelled(found.as_ref())
             ),
-            Cause::Replaced { recorded, found: None } => write!(
+            Cause::Foreign { path: other, found, wanted: Some(wanted) } => write!(
                 f,
-                "{path} has changed since the recording (no build-id, recorded {recorded}); \
-                 restore the recorded file, or record again"
+                "{} is of another build than {path} ({}, wanted {wanted})",
+                other.display(),
+                spelled(found.as_ref())
+            ),
+            Cause::Foreign { path: other, wanted: None, .. } => write!(
+                f,
+                "{} is of another build than {path}, which wants one with another checksum",
+                other.display()
+            ),
+            Cause::ReplacedWhileRunning { found } => write!(
+                f,
+                "{path} is another file by now ({}); its functions are named after the one that ran",
+                spelled(found.as_ref())
+            ),
+            Cause::Removed => write!(
+                f,
+                "{path} is no longer there; its functions are named after the file that ran"
+            ),
+            Cause::SharedMissing { path: shared, wanted } => write!(
+                f,
+                "{} with a part of the debug information of {path} is missing (build-id \
+                 {wanted}); install the whole debug package",
+                shared.display()
             ),
             Cause::Unreadable(_) => {
                 write!(f, "{path} is not a valid ELF file; its functions are shown as addresses")
@@ -76,7 +109,11 @@ impl error::Error for Problem {
             Cause::Missing(error) => Some(error),
             Cause::Unreadable(error) => Some(error),
             Cause::BadDebugInfo(error) => Some(error),
-            Cause::Replaced { .. } | Cause::NoDebugInfo | Cause::NoSymbols => None,
+            _ => None,
         }
     }
+}
+
+fn spelled(found: Option<&BuildId>) -> String {
+    found.map_or("no build-id".to_owned(), |found| format!("build-id {found}"))
 }

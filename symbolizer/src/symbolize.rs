@@ -1,16 +1,15 @@
 //! From all locations of a profile to their frames.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sigspy_model::{Frame, Language, Location, LocationId, Module, ModuleId, Symbols};
 
 use crate::demangle::clean;
-use crate::locate::DEBUG_ROOT;
 use crate::module::{self, Answer, MANY};
 use crate::pool;
 use crate::problem::Problem;
+use crate::sources::Sources;
 
 /// The name of code that belongs to no module.
 const ANONYMOUS: &str = "[anon]";
@@ -23,7 +22,7 @@ pub struct Symbolized {
     pub problems: Vec<Problem>,
 }
 
-/// Looks up every location. Each address of a module is looked up once, however many locations
+/// Looks up every location in the files that `sources` lead to. Each address of a module is looked up once, however many locations
 /// share it. Code without a module has the name that `code_names` gives to its location.
 ///
 /// `progress` is called from several threads, after each module, with how many modules are done
@@ -33,23 +32,14 @@ pub fn symbolize(
     modules: &[Module],
     locations: &[Location],
     code_names: &BTreeMap<LocationId, String>,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Symbolized {
-    symbolize_with(Path::new(DEBUG_ROOT), modules, locations, code_names, progress)
-}
-
-/// [`symbolize`] with debug files from `debug_root`.
-pub fn symbolize_with(
-    debug_root: &Path,
-    modules: &[Module],
-    locations: &[Location],
-    code_names: &BTreeMap<LocationId, String>,
+    sources: &Sources,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Symbolized {
     let jobs = jobs(modules, locations);
     let done = AtomicUsize::new(0);
     let finish = |job: &Job<'_>| {
-        let answer = module::symbolize(job.module, &job.addresses, debug_root);
+        let answer =
+            module::symbolize(job.module, &job.addresses, sources.kept.get(&job.id), sources);
         // Relaxed: only a count.
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
         answer

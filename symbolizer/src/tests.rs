@@ -5,6 +5,8 @@ mod debug_files;
 mod folder;
 mod nameless;
 mod names;
+mod places;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +15,7 @@ use object::{Object, ObjectSymbol};
 use sigspy_model::{BuildId, Frame, Location, LocationId, Module, ModuleId};
 
 use crate::problem::Cause;
-use crate::symbolize::symbolize_with;
+use crate::{Sources, symbolize};
 
 /// The module at `path`, as recorded now.
 fn module(path: &Path) -> Module {
@@ -23,16 +25,25 @@ fn module(path: &Path) -> Module {
     Module { path: path.to_str().unwrap().to_owned(), build_id, image: None }
 }
 
-/// Frames of each address, and what the module's problem is.
+/// Frames of each address, and what the module's problem is, with debug files in `debug_root`.
 fn look_up_with(
     debug_root: &Path,
+    module: &Module,
+    addresses: &[u64],
+) -> (Vec<Vec<Frame>>, Option<Cause>) {
+    let sources = Sources { debug_root: debug_root.to_owned(), ..Sources::default() };
+    look_up_in(&sources, module, addresses)
+}
+
+fn look_up_in(
+    sources: &Sources,
     module: &Module,
     addresses: &[u64],
 ) -> (Vec<Vec<Frame>>, Option<Cause>) {
     let location = |address: &u64| Location { module: Some(ModuleId(0)), address: *address };
     let locations: Vec<_> = addresses.iter().map(location).collect();
     let modules = std::slice::from_ref(module);
-    let found = symbolize_with(debug_root, modules, &locations, &BTreeMap::new(), &|_, _| ());
+    let found = symbolize(modules, &locations, &BTreeMap::new(), sources, &|_, _| ());
     let ids = (0..addresses.len()).map(|index| LocationId(index as u32));
     let frames = ids.map(|id| found.symbols.frames(id).to_vec()).collect();
     (frames, found.problems.into_iter().next().map(|problem| problem.cause))

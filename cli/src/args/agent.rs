@@ -7,7 +7,8 @@ Example:
   LD_PRELOAD=$(sigspy agent --path) SIGSPY_OUTPUT='/tmp/%e-%p.sigspy' ./server
 
 SIGSPY_OUTPUT, SIGSPY_FREQ, SIGSPY_CLOCK, SIGSPY_DELAY, SIGSPY_DURATION, SIGSPY_CHILDREN=0|1,
-SIGSPY_ONLY, SIGSPY_TOGGLE_SIGNAL and SIGSPY_MODE=on|off|paused stand for the options of `record`.
+SIGSPY_ONLY, SIGSPY_SYMBOLS, SIGSPY_TOGGLE_SIGNAL and SIGSPY_MODE=on|off|paused stand for the
+options of `record`.
 Without SIGSPY_OUTPUT, SIGSPY_MODE or CPUPROFILE the agent does nothing.";
 
 #[derive(Debug, Args)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Places;
+
 #[derive(Debug, Args)]
 pub struct Input {
     /// The recording [default: sigspy.sigspy, the last one made here]
@@ -12,4 +14,6 @@ pub struct Input {
     /// The same
     #[arg(short, long, value_name = "FILE", hide = true)]
     pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub places: Places,
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::Places;
+
 /// Lowest and highest rate, Hz. Above the highest the program would do little but be sampled.
 const RATES: std::ops::RangeInclusive<i64> = 1..=10_000;
 
@@ -42,6 +44,11 @@ pub struct Sampling {
     /// Profile only programs whose file has such a name (`*` and `?` as in a shell)
     #[arg(long, value_name = "GLOB", value_parser = glob::Pattern::new)]
     pub only: Option<glob::Pattern>,
+    /// When to put the names of functions into the recording
+    #[arg(long, value_enum, default_value_t = When::Now)]
+    pub symbols: When,
+    #[command(flatten)]
+    pub places: Places,
     /// Replace a file that sigspy did not write
     #[arg(long)]
     pub force: bool,
@@ -70,6 +77,14 @@ pub enum Follow {
     Env,
     /// None
     None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// At its end
+    Now,
+    /// By `sigspy symbolize`, on this machine or another
+    Later,
 }
 
 /// A number with its unit; seconds without one.

@@ -6,7 +6,7 @@ use super::folder::{Folder, INLINING};
 use super::*;
 
 /// A stripped program beside `app.debug`, which has its debug information.
-fn split(folder: &Folder, arguments: &[&str]) -> (Module, u64) {
+pub fn split(folder: &Folder, arguments: &[&str]) -> (Module, u64) {
     let program = folder.compile(INLINING, arguments);
     let (address, _) = symbol(&program, "outer");
     folder.run("objcopy", &["--only-keep-debug", "app", "app.debug"]);
@@ -15,7 +15,7 @@ fn split(folder: &Folder, arguments: &[&str]) -> (Module, u64) {
 }
 
 /// Where a debug file of the module belongs below the folder.
-fn store(folder: &Folder, module: &Module) -> std::path::PathBuf {
+pub fn store(folder: &Folder, module: &Module) -> std::path::PathBuf {
     let id = module.build_id.as_ref().unwrap().to_string();
     let path = folder.file(&format!(".build-id/{}/{}.debug", &id[..2], &id[2..]));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -65,7 +65,7 @@ fn a_debug_link_is_followed_where_the_checksum_is_right() {
     fs::write(folder.file("app.debug"), debug).unwrap();
     let (frames, cause) = look_up(&module, &[address]);
     assert!(are(&frames[0], &[&format!("app+{address:#x}")]));
-    assert!(matches!(cause, Some(Cause::NoSymbols)), "{cause:?}");
+    assert!(matches!(cause, Some(Cause::Foreign { wanted: None, .. })), "{cause:?}");
 }
 
 #[test]
@@ -89,7 +89,9 @@ fn a_debug_file_of_another_program_is_not_believed() {
     fs::copy(other.file("app.debug"), store(&folder, &module)).unwrap();
     let (frames, cause) = look_up_with(folder.path(), &module, &[address]);
     assert!(are(&frames[0], &[&format!("app+{address:#x}")]));
-    assert!(matches!(cause, Some(Cause::NoSymbols)), "{cause:?}");
+    let Some(Cause::Foreign { path, found, wanted }) = cause else { panic!("{cause:?}") };
+    assert_eq!((path, found), (store(&folder, &module), foreign.build_id));
+    assert_eq!(wanted, module.build_id);
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn vdso_range() -> (u64, u64) {
 fn code_without_a_module_or_with_an_unknown_one_is_anonymous() {
     for module in [None, Some(ModuleId(7))] {
         let location = Location { module, address: 0x1234 };
-        let found = crate::symbolize(&[], &[location], &BTreeMap::new(), &|_, _| ());
+        let found = symbolize(&[], &[location], &BTreeMap::new(), &Sources::default(), &|_, _| ());
         assert!(are(found.symbols.frames(LocationId(0)), &["[anon]"]));
         assert!(found.problems.is_empty());
     }
@@ -212,7 +212,7 @@ fn code_without_a_module_has_the_name_that_the_program_gave_it() {
     let names = ["py::work:/app/@main.py", "two\nlines", "of a module"];
     let names = (0..).map(LocationId).zip(names.map(str::to_owned)).collect();
     let locations = [None, None, Some(ModuleId(7)), None].map(location);
-    let symbols = crate::symbolize(&[], &locations, &names, &|_, _| ()).symbols;
+    let symbols = symbolize(&[], &locations, &names, &Sources::default(), &|_, _| ()).symbols;
     for (id, name) in (0..).zip(["py::work:/app/@main.py", "two\u{fffd}lines", "[anon]", "[anon]"])
     {
         assert!(are(symbols.frames(LocationId(id)), &[name]), "{name:?}");
@@ -228,7 +228,7 @@ fn equal_locations_have_equal_frames_and_progress_is_told() {
     let told = std::sync::Mutex::new(Vec::new());
     let progress = |done, all| told.lock().unwrap().push((done, all));
     let locations = [location(1), location(0), location(1)];
-    let found = crate::symbolize(&modules, &locations, &BTreeMap::new(), &progress);
+    let found = symbolize(&modules, &locations, &BTreeMap::new(), &Sources::default(), &progress);
     let frames = |id| found.symbols.frames(LocationId(id));
     assert!(!frames(0).is_empty() && frames(0) == frames(1) && frames(1) == frames(2));
     let mut told = told.into_inner().unwrap();

@@ -1,0 +1,50 @@
+//! Where the symbolizer looks for files, as the command line and the environment say it.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sigspy_symbolizer::{Servers, Sources};
+
+use crate::args::Places;
+
+/// All places: folders that were named, those of this system, and debuginfod servers if there are
+/// any.
+pub fn of(places: &Places) -> Sources {
+    Sources { servers: servers(), ..local(places) }
+}
+
+/// The same, without asking anybody.
+pub fn local(places: &Places) -> Sources {
+    Sources { folders: places.symbol_dirs.clone(), ..Sources::default() }
+}
+
+/// The servers of `DEBUGINFOD_URLS`, with the limits that elfutils' own client heeds.
+fn servers() -> Option<Servers> {
+    let urls = env::var("DEBUGINFOD_URLS").ok()?;
+    // Words without a scheme are switches of that client.
+    let urls: Vec<String> =
+        urls.split_whitespace().filter(|word| word.contains("://")).map(str::to_owned).collect();
+    if urls.is_empty() {
+        return None;
+    }
+    let mut servers = Servers::new(urls, folder()?);
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok().filter(|&number| number > 0);
+    if let Some(seconds) = number("DEBUGINFOD_TIMEOUT") {
+        servers.patience = Duration::from_secs(seconds);
+    }
+    if let Some(bytes) = number("DEBUGINFOD_MAXSIZE") {
+        servers.largest = bytes;
+    }
+    Some(servers)
+}
+
+fn folder() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    let path = |name| set(name).map(PathBuf::from);
+    path("DEBUGINFOD_CACHE_PATH").or_else(|| {
+        let caches = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
+        Some(caches?.join("debuginfod_client"))
+    })
+}

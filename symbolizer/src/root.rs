@@ -1,0 +1,35 @@
+//! Root folders: ours, and those of programs in containers.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+
+/// A folder in which absolute paths begin.
+#[derive(Clone, Copy)]
+pub enum Root<'a> {
+    /// Ours, where relative paths begin in the current folder.
+    Own,
+    /// That of a program. Links in it cannot lead out of it.
+    Of(&'a OwnedFd),
+}
+
+impl Root<'_> {
+    /// Opens a regular file. Nothing else: opening a pipe would wait for its other end.
+    pub fn open(self, path: &Path) -> io::Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file: File = match self {
+            Self::Own => nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?.into(),
+            Self::Of(root) => {
+                let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+                openat2(root, path, how)?.into()
+            }
+        };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok(file)
+    }
+}
