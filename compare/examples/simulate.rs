@@ -1,0 +1,42 @@
+//! How often the gate is wrong and what it finds, by rate of samples and CPU time of a run.
+//! Prints a table in Markdown. The number of trials of each cell is the only argument.
+
+#[path = "../tests/error_rates/profile.rs"]
+mod profile;
+#[path = "../tests/error_rates/trial.rs"]
+mod trial;
+#[path = "../tests/error_rates/world.rs"]
+mod world;
+
+use trial::{Outcome, trial};
+use world::{NOISY, Plan, QUIET};
+
+/// How much slower the function of 2 % is.
+const FACTORS: [f64; 4] = [1.1, 1.2, 1.3, 1.5];
+
+fn main() {
+    let trials = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(300);
+    println!(
+        "| machine | Hz | CPU s | runs | unchanged, fails | +10 % | +20 % | +30 % | +50 % | all +20 % |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for (name, noise) in [("quiet", QUIET), ("noisy", NOISY)] {
+        for rate in [97.0, 250.0, 997.0] {
+            for (cpu_s, runs) in [(10.0, 5), (60.0, 5), (60.0, 10)] {
+                row(name, &Plan { noise, rate, cpu_s, runs }, trials);
+            }
+        }
+    }
+}
+
+fn row(name: &str, plan: &Plan, trials: u64) {
+    let percent = |factor, total, is: fn(&Outcome) -> bool| {
+        let count = (0..trials).filter(|seed| is(&trial(*seed, plan, factor, total))).count();
+        format!("{:.1} %", 100.0 * count as f64 / trials as f64)
+    };
+    let unchanged = percent(1.0, 1.0, Outcome::fails);
+    let powers = FACTORS.map(|factor| percent(factor, 1.0, Outcome::finds_function)).join(" | ");
+    let total = percent(1.0, 1.2, Outcome::finds_total);
+    let Plan { rate, cpu_s, runs, .. } = plan;
+    println!("| {name} | {rate} | {cpu_s} | {runs} | {unchanged} | {powers} | {total} |");
+}

@@ -1,0 +1,205 @@
+use super::*;
+use crate::made_up::{Run, Side};
+use crate::stats::sizes::Normalization;
+
+/// Five runs of 6000 samples or so, which differ by a percent or so, with `change` made to each.
+fn side(change: impl Fn(Run, u32) -> Run) -> Side {
+    let noise = [100, 101, 99, 102, 98];
+    Side::of(noise.map(|percent| {
+        let run = (0..8).fold(Run::of("app"), |run, function| {
+            let wave = [0, 1, 2, 1, 0, -1, -2, -1][(function as usize + percent as usize) % 8];
+            let samples = (700 * (percent as i32 + wave) / 100) as u32;
+            run.samples(&["main", "work", &format!("f{function}")], samples)
+        });
+        change(run, percent)
+    }))
+}
+
+fn compared(base: &Side, head: &Side) -> result::Comparison {
+    Comparison::new(&base.inputs(), &head.inputs(), &Options::default()).result()
+}
+
+fn function<'a>(result: &'a result::Comparison, name: &str) -> &'a Function {
+    let found = result.functions.iter().find(|one| one.function == name);
+    found.unwrap_or_else(|| panic!("no {name} in {:#?}", result.functions))
+}
+
+fn with<'a>(name: &'a str, samples: u32) -> impl Fn(Run, u32) -> Run + 'a {
+    move |run, percent| run.samples(&["main", name], samples * percent / 100)
+}
+
+#[test]
+fn equal_sides_show_nothing() {
+    let result = compared(&side(with("x", 400)), &side(with("x", 400)));
+    assert_eq!((result.slower().count(), result.faster().count()), (0, 0));
+    assert_eq!(result.total.finding, Finding::NoEvidence);
+    assert!(result.noise_is_known && result.notes.is_empty());
+    let x = function(&result, "x");
+    assert!((x.base_s - 4.0).abs() < 0.1 && x.base_s == x.head_s, "{x:?}");
+    assert!(x.change.is_some_and(|change| change.low < 1.0 && change.high > 1.0));
+}
+
+#[test]
+fn a_slower_function_is_named_with_its_change() {
+    let result = compared(&side(with("x", 400)), &side(with("x", 600)));
+    let names: Vec<_> = result.slower().map(|one| &*one.function).collect();
+    assert_eq!(names, ["x"]);
+    let change = function(&result, "x").change.unwrap();
+    assert!(change.low > 1.4 && change.low < 1.5 && change.high > 1.5, "{change:?}");
+    assert_eq!(compared(&side(with("x", 600)), &side(with("x", 400))).faster().count(), 1);
+}
+
+#[test]
+fn a_function_that_shrinks_makes_no_other_slower() {
+    let result = compared(&side(with("x", 8000)), &side(with("x", 1000)));
+    assert_eq!(result.slower().count(), 0);
+    assert_eq!(result.faster().count(), 1);
+}
+
+#[test]
+fn functions_of_one_side_are_new_and_gone() {
+    let result = compared(&side(with("old", 400)), &side(with("x", 900)));
+    assert_eq!(function(&result, "x").labels, [Label::New]);
+    assert_eq!(function(&result, "old").labels, [Label::Gone]);
+}
+
+#[test]
+fn a_function_that_moved_is_one() {
+    let (base, head) = (side(with("a::parse", 400)), side(with("b::parse", 400)));
+    let result = compared(&base, &head);
+    assert_eq!(function(&result, "b::parse").labels, [Label::Renamed("a::parse".to_owned())]);
+    assert_eq!((result.slower().count(), result.faster().count()), (0, 0));
+    assert!(result.functions.iter().all(|one| one.function != "a::parse"));
+}
+
+#[test]
+fn a_function_in_the_same_lines_of_a_file_was_renamed() {
+    let (base, head) = (side(with("read@io.c:10", 400)), side(with("fetch@io.c:10", 400)));
+    let fetch = function(&compared(&base, &head), "fetch").clone();
+    assert_eq!(fetch.labels, [Label::Renamed("read in app".to_owned())]);
+    assert_eq!((fetch.file.as_deref(), fetch.line), (Some("io.c"), Some(10)));
+}
+
+#[test]
+fn a_function_that_moved_is_found_again_by_the_runs_that_confirm() {
+    let (base, head) = (side(with("a::parse", 4000)), side(with("b::parse", 4600)));
+    let first = Comparison::new(&base.inputs(), &head.inputs(), &Options::default());
+    let suspects = first.suspects();
+    assert_eq!(suspects.functions.len(), 1, "{suspects:?}");
+    let (_, confirmed) = first.confirmed(&suspects, &base.inputs(), &head.inputs());
+    assert_eq!(confirmed.functions, suspects.functions);
+}
+
+#[test]
+fn what_was_not_slower_again_is_not_confirmed() {
+    let (base, head) = (side(with("x", 400)), side(with("x", 600)));
+    let first = Comparison::new(&base.inputs(), &head.inputs(), &Options::default());
+    let suspects = first.suspects();
+    let (again, confirmed) = first.confirmed(&suspects, &base.inputs(), &base.inputs());
+    assert!(!suspects.is_empty() && confirmed.is_empty());
+    assert_eq!(function(&again.result(), "x").finding, Finding::NoEvidence);
+}
+
+/// `inner` takes over from `outer`, its only caller.
+fn moved_cost(outer: u32, inner: u32) -> impl Fn(Run, u32) -> Run {
+    move |run, percent| {
+        let run = run.samples(&["main", "outer"], outer * percent / 100);
+        run.samples(&["main", "outer", "inner"], inner * percent / 100)
+    }
+}
+
+#[test]
+fn cost_that_moved_within_a_caller_is_no_regression() {
+    let result = compared(&side(moved_cost(6000, 2000)), &side(moved_cost(3000, 5000)));
+    let inner = function(&result, "inner");
+    assert_eq!(inner.labels, [Label::CostShift("outer in app".to_owned())]);
+    assert_eq!((inner.finding, result.slower().count()), (Finding::Slower, 0));
+    let result = compared(&side(moved_cost(6000, 2000)), &side(moved_cost(6000, 5000)));
+    assert_eq!(result.slower().count(), 1);
+}
+
+#[test]
+fn one_run_on_each_side_makes_nothing_suspect_and_says_so() {
+    let one = |count| Side::of([Run::of("app").samples(&["x"], count).samples(&["y"], 500)]);
+    let (base, head) = (one(500), one(5000));
+    let comparison = Comparison::new(&base.inputs(), &head.inputs(), &Options::default());
+    assert!(comparison.suspects().is_empty());
+    let result = comparison.result();
+    assert!(!result.noise_is_known && result.detectable.is_empty());
+    assert!(result.notes[0].starts_with("there is one run on each side"));
+    let change = function(&result, "x").change.unwrap();
+    assert!(change.low > 8.0 && change.high < 12.0, "{change:?}");
+}
+
+#[test]
+fn the_program_may_have_another_name_and_its_libraries_another_version() {
+    let run = |program, library: &str| {
+        let call = format!("{library}!memcpy");
+        let run = Run::of(program).samples(&["main"], 500);
+        Side::of([run.samples(&["main", &call], 500)])
+    };
+    let (base, head) = (run("app-old", "/lib/libc-2.31.so"), run("app-new", "/lib/libc.so.6"));
+    let result = compared(&base, &head);
+    let keys: Vec<String> = result.functions.iter().map(Function::key).collect();
+    assert_eq!(keys, ["app-old!main", "libc!memcpy"]);
+}
+
+#[test]
+fn inlined_functions_count_for_their_callers_if_one_side_does_not_know_them() {
+    let informed = Side::of([Run::of("app").samples(&["main@a.c:1 => helper@a.c:9"], 500)]);
+    let blind = Side::of([Run::of("app").samples(&["main"], 500)]);
+    let result = compared(&informed, &blind);
+    assert_eq!(result.functions.len(), 1);
+    assert_eq!(result.functions[0].function, "main");
+    assert!(result.notes.iter().any(|note| note.starts_with("debug information of the program")));
+    assert_eq!(compared(&informed, &informed).functions[0].function, "helper");
+}
+
+#[test]
+fn without_normalization_a_slow_machine_is_a_slow_program() {
+    let (base, head) = (
+        side(with("x", 700)),
+        side(|run, percent| {
+            let mut run = with("x", 700)(run, percent);
+            run.profile.samples.iter_mut().for_each(|sample| sample.ticks *= 2);
+            run.profile.samples.iter_mut().for_each(|sample| sample.weight_ns *= 2);
+            run.profile.accounting.recorded_ns *= 2;
+            run
+        }),
+    );
+    let slower = |normalization| {
+        let mut options = Options::default();
+        options.functions.normalization = normalization;
+        let result = Comparison::new(&base.inputs(), &head.inputs(), &options).result();
+        assert_eq!(result.total.finding, Finding::Slower);
+        result.slower().count()
+    };
+    assert_eq!(slower(Normalization::Auto), 0);
+    assert_eq!(slower(Normalization::Cpu), 0);
+    assert_eq!(slower(Normalization::None), 9);
+}
+
+#[test]
+fn a_higher_rate_is_not_more_time() {
+    let (base, head) = (
+        side(with("x", 700)),
+        side(|run, percent| {
+            let mut run = with("x", 700)(run, percent);
+            run.profile.samples.iter_mut().for_each(|sample| sample.ticks *= 10);
+            run
+        }),
+    );
+    let mut options = Options::default();
+    options.functions.normalization = Normalization::None;
+    let result = Comparison::new(&base.inputs(), &head.inputs(), &options).result();
+    assert_eq!((result.slower().count(), result.faster().count()), (0, 0));
+}
+
+#[test]
+fn nothing_at_all_is_compared_without_a_panic() {
+    let empty = Side::of([Run::of("app")]);
+    let nothing = Side::of([]);
+    for (base, head) in [(&empty, &empty), (&empty, &nothing), (&nothing, &nothing)] {
+        assert_eq!(compared(base, head).functions, []);
+    }
+}

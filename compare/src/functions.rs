@@ -1,0 +1,247 @@
+//! The functions of several profiles, and their samples in each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sigspy_model::{Clock, Frame, LocationId, ModuleId, Profile, StackKind, Symbols};
+
+use crate::key::{self, Key};
+use crate::name::Generics;
+use crate::stats::counts::{Counts, RunTotal};
+
+/// A run: its profile, and how much was done in it.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub profile: &'a Profile,
+    pub symbols: &'a Symbols,
+    /// In a unit of the workload; 1 where every run does the same.
+    pub work: f64,
+}
+
+/// Index of a function.
+pub type FunctionId = usize;
+
+/// What is known about a function besides its samples.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Samples in which it was called by each.
+    pub callers: BTreeMap<FunctionId, f64>,
+    pub callees: BTreeSet<FunctionId>,
+    pub file: Option<Arc<str>>,
+    /// Samples of its own, by line.
+    pub lines: BTreeMap<u32, f64>,
+}
+
+/// The functions of all runs.
+#[derive(Default)]
+pub struct Functions {
+    pub keys: Vec<Key>,
+    pub facts: Vec<Facts>,
+    /// Samples in which the function was running itself.
+    pub own: Counts,
+    /// Samples with the function on the stack, once each, by function and run.
+    pub total: Vec<Vec<f64>>,
+    /// CPU seconds of each side by stack, outermost function first. Not resized.
+    pub stacks: BTreeMap<Vec<FunctionId>, [f64; 2]>,
+    /// Modules whose inlined functions are known on one side only, and count for their callers.
+    pub without_inlined: BTreeSet<String>,
+    ids: HashMap<Key, FunctionId>,
+}
+
+/// How functions are told apart.
+#[derive(Clone, Debug, Default)]
+pub struct Naming {
+    pub generics: Generics,
+    /// Functions that go by another name: the one they have, the one they shall have.
+    pub renamed: Vec<(Key, Key)>,
+}
+
+impl Functions {
+    /// Counts the samples of all runs.
+    pub fn count(base: &[Input<'_>], head: &[Input<'_>], naming: &Naming) -> Self {
+        let mut functions = Self::default();
+        let inputs: Vec<Input<'_>> = base.iter().chain(head).copied().collect();
+        functions.own.base = base.len();
+        functions.without_inlined = differently_informed(base, head);
+        let program = inputs.first().map_or("", |input| program(input.profile)).to_owned();
+        for (run, input) in inputs.iter().enumerate() {
+            let side = usize::from(run >= base.len());
+            Run::new(&mut functions, input, naming, &program, side).count(run);
+        }
+        let runs = inputs.len();
+        functions
+            .own
+            .rows
+            .iter_mut()
+            .chain(&mut functions.total)
+            .for_each(|row| row.resize(runs, 0.0));
+        functions
+    }
+
+    /// The function with a key, if any run has it.
+    pub fn find(&self, key: &Key) -> Option<FunctionId> {
+        self.ids.get(key).copied()
+    }
+
+    fn id(&mut self, key: Key) -> FunctionId {
+        if let Some(id) = self.ids.get(&key) {
+            return *id;
+        }
+        let id = self.keys.len();
+        self.keys.push(key.clone());
+        self.facts.push(Facts::default());
+        self.own.rows.push(Vec::new());
+        self.total.push(Vec::new());
+        self.ids.insert(key, id);
+        id
+    }
+}
+
+/// The program that was run: it may have another name on the other side.
+fn program(profile: &Profile) -> &str {
+    profile.processes.first().map_or("", |process| key::module(&process.name))
+}
+
+/// Modules of which one side knows inlined functions and the other does not.
+fn differently_informed(base: &[Input<'_>], head: &[Input<'_>]) -> BTreeSet<String> {
+    let (base, head) = (informed(base), informed(head));
+    let differs = |(module, known): (&String, &bool)| {
+        head.get(module).is_some_and(|other| other != known).then(|| module.clone())
+    };
+    base.iter().filter_map(differs).collect()
+}
+
+/// By module, whether debug information was there for any of its code.
+fn informed(inputs: &[Input<'_>]) -> BTreeMap<String, bool> {
+    let mut known = BTreeMap::new();
+    for Input { profile, symbols, .. } in inputs {
+        let program = program(profile);
+        for (location, id) in profile.locations.iter().zip((0..).map(LocationId)) {
+            let Some(module) = location.module else { continue };
+            let name = module_name(profile, module, program);
+            let has_debug_information = symbols.frames(id).iter().any(|frame| frame.file.is_some());
+            *known.entry(name.to_owned()).or_default() |= has_debug_information;
+        }
+    }
+    known
+}
+
+/// Stands for the program that was run, so that its name does not matter.
+const PROGRAM: &str = "";
+
+fn module_name<'a>(profile: &'a Profile, module: ModuleId, program: &str) -> &'a str {
+    let path = profile.modules.get(module.0 as usize).map_or("", |module| &module.path);
+    match key::module(path) {
+        name if name == program => PROGRAM,
+        name => name,
+    }
+}
+
+/// One profile on its way into [`Functions`].
+struct Run<'f, 'a> {
+    functions: &'f mut Functions,
+    profile: &'a Profile,
+    work: f64,
+    side: usize,
+    /// Functions at each location, innermost first.
+    locations: Vec<Vec<FunctionId>>,
+    /// Line of the innermost function at each location.
+    lines: Vec<Option<u32>>,
+}
+
+impl<'f, 'a> Run<'f, 'a> {
+    fn new(
+        functions: &'f mut Functions,
+        input: &Input<'a>,
+        naming: &Naming,
+        base_program: &str,
+        side: usize,
+    ) -> Self {
+        let Input { profile, symbols, work } = *input;
+        let renamed: HashMap<&Key, &Key> =
+            naming.renamed.iter().map(|(from, to)| (from, to)).collect();
+        let program = program(profile);
+        let (mut locations, mut lines) = (Vec::new(), Vec::new());
+        for (location, id) in profile.locations.iter().zip((0..).map(LocationId)) {
+            let module = location.module.map_or("", |module| module_name(profile, module, program));
+            let is_program = location.module.is_some() && module == PROGRAM;
+            let physical = functions.without_inlined.contains(module) && location.module.is_some();
+            let module = if is_program { base_program } else { module };
+            let mut frames = symbols.frames(id);
+            if physical {
+                frames = &frames[frames.len().saturating_sub(1)..];
+            }
+            lines.push(frames.first().and_then(|frame| frame.line));
+            let known = |frame: &Frame| {
+                let key = Key::new(frame, module, naming.generics);
+                let id = functions.id(renamed.get(&key).map_or(key, |to| (*to).clone()));
+                let facts = &mut functions.facts[id];
+                facts.file = facts.file.take().or_else(|| frame.file.clone());
+                id
+            };
+            locations.push(frames.iter().map(known).collect());
+        }
+        Self { functions, profile, work, side, locations, lines }
+    }
+
+    fn count(&mut self, run: usize) {
+        let mut of_stacks: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+        for sample in &self.profile.samples {
+            if matches!(self.profile.stack(sample.stack).kind, StackKind::Walked(_)) {
+                let (samples, seconds) = of_stacks.entry(sample.stack.0).or_default();
+                *samples += f64::from(sample.ticks);
+                *seconds += sample.weight_ns as f64 / 1e9;
+            }
+        }
+        let (mut samples, mut seconds) = (0.0, 0.0);
+        for (stack, (of_stack, s)) in of_stacks {
+            samples += of_stack;
+            seconds += s;
+            self.count_stack(stack as usize, of_stack, s, run);
+        }
+        let seconds_per_sample = if samples > 0.0 { seconds / samples } else { 1.0 };
+        let cpu_s = cpu_ns(self.profile) as f64 / 1e9;
+        self.functions.own.runs.push(RunTotal {
+            cpu_s,
+            samples,
+            seconds_per_sample,
+            work: self.work,
+        });
+    }
+
+    fn count_stack(&mut self, stack: usize, samples: f64, seconds: f64, run: usize) {
+        let locations = &self.profile.stacks[stack].locations;
+        let of_location = |id: &LocationId| self.locations[id.0 as usize].iter().copied();
+        let mut path: Vec<FunctionId> = locations.iter().flat_map(of_location).collect();
+        let Some(leaf) = path.first().copied() else { return };
+        add(&mut self.functions.own.rows[leaf], run, samples);
+        if let Some(line) = locations.first().and_then(|id| self.lines[id.0 as usize]) {
+            *self.functions.facts[leaf].lines.entry(line).or_default() += samples;
+        }
+        for called in path.windows(2) {
+            *self.functions.facts[called[0]].callers.entry(called[1]).or_default() += samples;
+            self.functions.facts[called[1]].callees.insert(called[0]);
+        }
+        let distinct: BTreeSet<FunctionId> = path.iter().copied().collect();
+        distinct.into_iter().for_each(|id| add(&mut self.functions.total[id], run, samples));
+        path.reverse();
+        self.functions.stacks.entry(path).or_default()[self.side] += seconds;
+    }
+}
+
+/// Rows grow with the runs that a function is in.
+fn add(row: &mut Vec<f64>, run: usize, samples: f64) {
+    if row.len() <= run {
+        row.resize(run + 1, 0.0);
+    }
+    row[run] += samples;
+}
+
+/// What the kernel charged; what samples stand for where that is not known or not what was recorded.
+fn cpu_ns(profile: &Profile) -> u64 {
+    let accounting = &profile.accounting;
+    match profile.meta.clock {
+        Clock::Wall => accounting.total_ns(),
+        _ => accounting.cpu_ns.filter(|ns| *ns > 0).unwrap_or_else(|| accounting.total_ns()),
+    }
+}

@@ -1,0 +1,24 @@
+//! Which functions of two sets of profiles differ, by how much, and how sure that is.
+//!
+//! Everything here is a function of [`Profile`](sigspy_model::Profile)s and their
+//! [`Symbols`](sigspy_model::Symbols): no file is opened, nothing is run or printed. [`Comparison`]
+//! does it all; [`result`] is what is written down of it.
+//!
+//! A function is known by its [`Key`] on both sides. Its samples are counted run by run
+//! ([`functions`]), tested ([`stats`]), and named anew or explained where they only moved.
+
+mod comparison;
+pub mod functions;
+mod key;
+#[cfg(test)]
+mod made_up;
+mod name;
+mod renames;
+pub mod result;
+mod shift;
+pub mod stats;
+
+pub use comparison::{Comparison, Options, Suspects};
+pub use functions::{Input, Naming};
+pub use key::Key;
+pub use name::Generics;

@@ -1,0 +1,94 @@
+//! The CPU time of whole runs: what the functions cannot tell, as a change that has come over all of
+//! them is taken for the size of the run.
+
+use super::change::Change;
+use super::counts::{Counts, mean, squares};
+
+/// How total CPU time is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct TotalSettings {
+    /// Changes up to this one do not count.
+    pub least_effect: f64,
+    /// Chance of a false alarm.
+    pub alpha: f64,
+}
+
+impl Default for TotalSettings {
+    fn default() -> Self {
+        Self { least_effect: 0.02, alpha: 0.01 }
+    }
+}
+
+/// Runs are compared in pairs from here on: fewer pairs have too few degrees of freedom.
+const PAIRED: usize = 8;
+
+/// The change of CPU time for each unit of work. `None` without two runs on each side.
+///
+/// By Welch's t; by the differences of pairs, which ran one after the other, if there are many.
+/// Source: B. L. Welch, The generalization of `Student's' problem, Biometrika 34 (1947).
+pub fn total_change(counts: &Counts) -> Option<Change> {
+    let y: Vec<f64> =
+        counts.runs.iter().map(|run| (run.cpu_s / run.work).max(f64::MIN_POSITIVE).ln()).collect();
+    let (base, head) = counts.sides(&y);
+    if base.len() < 2 || head.len() < 2 {
+        return None;
+    }
+    if base.len() == head.len() && base.len() >= PAIRED {
+        let differences: Vec<f64> = head.iter().zip(base).map(|(head, base)| head - base).collect();
+        let (variance, df) = variance_of_mean(&differences);
+        return Some(Change { log_ratio: mean(&differences), standard_error: variance.sqrt(), df });
+    }
+    let ((base_v, base_df), (head_v, head_df)) = (variance_of_mean(base), variance_of_mean(head));
+    let variance = base_v + head_v;
+    let df = variance * variance / (base_v * base_v / base_df + head_v * head_v / head_df);
+    let df = if df.is_finite() { df } else { base_df + head_df };
+    let log_ratio = mean(head) - mean(base);
+    Some(Change { log_ratio, standard_error: variance.sqrt(), df })
+}
+
+/// With its degrees of freedom.
+fn variance_of_mean(values: &[f64]) -> (f64, f64) {
+    let (n, df) = (values.len() as f64, (values.len() - 1) as f64);
+    (squares(values) / df / n, df)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::counts::RunTotal;
+
+    fn counts(base: &[f64], head: &[f64]) -> Counts {
+        let run = |&cpu_s| RunTotal { cpu_s, samples: 1.0, seconds_per_sample: 1.0, work: 1.0 };
+        let runs = base.iter().chain(head).map(run).collect();
+        Counts { rows: Vec::new(), runs, base: base.len() }
+    }
+
+    #[test]
+    fn welchs_test_has_the_known_answer() {
+        // Logarithms 1, 2, 3 and 4, 6, 8: t = 4 / sqrt(1/3 + 4/3), df = (5/3)² / (1/18 + 16/18).
+        let e = |powers: [i32; 3]| powers.map(|power| std::f64::consts::E.powi(power));
+        let change = total_change(&counts(&e([1, 2, 3]), &e([4, 6, 8]))).unwrap();
+        assert!((change.log_ratio - 4.0).abs() < 1e-9);
+        assert!((change.standard_error - (5.0_f64 / 3.0).sqrt()).abs() < 1e-9);
+        assert!((change.df - 25.0 / 9.0 / (17.0 / 18.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn many_runs_are_compared_in_pairs() {
+        let base: Vec<f64> = (1..=8).map(f64::from).collect();
+        let head: Vec<f64> = base.iter().map(|cpu| cpu * 1.1).collect();
+        let change = total_change(&counts(&base, &head)).unwrap();
+        assert!(change.p_value(1.0, 0.02_f64.ln_1p()) < 1e-6, "{change:?}");
+    }
+
+    #[test]
+    fn one_run_is_not_compared() {
+        assert_eq!(total_change(&counts(&[1.0], &[2.0, 2.0])), None);
+    }
+
+    #[test]
+    fn runs_without_any_difference_are_not_slower() {
+        let change = total_change(&counts(&[1.0; 3], &[1.0; 3])).unwrap();
+        assert!(change.p_value(1.0, 0.02) > 0.5);
+    }
+}

@@ -1,0 +1,44 @@
+//! How often the gate is wrong, on made-up runs with known noise: always the same ones.
+
+mod profile;
+mod trial;
+mod world;
+
+use trial::{Outcome, trial};
+use world::{NOISY, Noise, Plan, QUIET};
+
+/// How many of 300 may fail: the 99 % limit of the binomial distribution for a true rate of 1 %.
+const TRIALS: u64 = 300;
+const MOST_FALSE: usize = 8;
+
+fn plan(noise: Noise) -> Plan {
+    Plan { noise, rate: 997.0, cpu_s: 60.0, runs: 5 }
+}
+
+fn found(factor: f64, total: f64, found: fn(&Outcome) -> bool) -> usize {
+    (0..100).filter(|seed| found(&trial(1000 + seed, &plan(QUIET), factor, total))).count()
+}
+
+#[test]
+fn unchanged_programs_pass_on_a_quiet_machine() {
+    let failed = (0..TRIALS).filter(|seed| trial(*seed, &plan(QUIET), 1.0, 1.0).fails()).count();
+    assert!(failed <= MOST_FALSE, "{failed} of {TRIALS}");
+}
+
+#[test]
+fn unchanged_programs_pass_on_a_noisy_machine() {
+    let failed = (0..TRIALS).filter(|seed| trial(*seed, &plan(NOISY), 1.0, 1.0).fails()).count();
+    assert!(failed <= MOST_FALSE, "{failed} of {TRIALS}");
+}
+
+#[test]
+fn a_function_of_two_percent_that_is_a_fifth_slower_is_found() {
+    let found = found(1.2, 1.0, Outcome::finds_function);
+    assert!(found >= 90, "{found} of 100");
+}
+
+#[test]
+fn a_program_that_is_slower_everywhere_is_found_by_its_total() {
+    let found = found(1.0, 1.2, Outcome::finds_total);
+    assert!(found >= 90, "{found} of 100");
+}

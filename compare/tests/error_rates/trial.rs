@@ -1,0 +1,46 @@
+//! One comparison as `sigspy check` makes it: suspicion, then confirmation.
+
+use sigspy_compare::{Comparison, Input, Options, Suspects};
+use sigspy_model::{Profile, Symbols};
+
+use crate::world::{CHANGED, Plan, World};
+
+/// What the gate says.
+pub struct Outcome {
+    confirmed: Suspects,
+}
+
+impl Outcome {
+    pub fn fails(&self) -> bool {
+        !self.confirmed.is_empty()
+    }
+
+    /// For the function that was made slower.
+    pub fn finds_function(&self) -> bool {
+        let changed = format!("f{CHANGED}");
+        self.confirmed.functions.iter().any(|key| *key.function == *changed)
+    }
+
+    /// For the CPU time as a whole.
+    pub fn finds_total(&self) -> bool {
+        self.confirmed.total
+    }
+}
+
+/// Compares a program with one of which a function takes `factor` times as long, and all functions
+/// `total` times.
+pub fn trial(seed: u64, plan: &Plan, factor: f64, total: f64) -> Outcome {
+    let mut world = World::new(seed);
+    let (base, head) = (world.side(plan, 1.0, 1.0), world.side(plan, factor, total));
+    let first = Comparison::new(&inputs(&base), &inputs(&head), &Options::default());
+    let suspects = first.suspects();
+    if suspects.is_empty() {
+        return Outcome { confirmed: suspects };
+    }
+    let (base, head) = (world.side(plan, 1.0, 1.0), world.side(plan, factor, total));
+    Outcome { confirmed: first.confirmed(&suspects, &inputs(&base), &inputs(&head)).1 }
+}
+
+fn inputs(runs: &[(Profile, Symbols)]) -> Vec<Input<'_>> {
+    runs.iter().map(|(profile, symbols)| Input { profile, symbols, work: 1.0 }).collect()
+}

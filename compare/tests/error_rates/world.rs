@@ -1,0 +1,95 @@
+//! Made-up programs on made-up machines: runs with known noise and known changes.
+//!
+//! What a function takes in a run is its share, times what befell the run, its module and itself,
+//! each with the heavy tails that real machines have, and then it is sampled.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, Poisson, StudentT};
+use sigspy_model::{Profile, Symbols};
+
+use crate::profile;
+
+/// How much runs differ: relative standard deviations.
+#[derive(Clone, Copy)]
+pub struct Noise {
+    pub run: f64,
+    pub module: f64,
+    pub function: f64,
+    /// Chance of a run that something else disturbs.
+    pub bad_run: f64,
+}
+
+/// A machine of one's own.
+pub const QUIET: Noise = Noise { run: 0.03, module: 0.01, function: 0.015, bad_run: 0.05 };
+/// One that is shared with others.
+pub const NOISY: Noise = Noise { run: 0.10, module: 0.02, function: 0.04, bad_run: 0.15 };
+
+/// What is compared.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub noise: Noise,
+    /// Signals for each second of CPU time.
+    pub rate: f64,
+    /// CPU time of a run, seconds.
+    pub cpu_s: f64,
+    /// Runs of each side.
+    pub runs: usize,
+}
+
+const FUNCTIONS: usize = 200;
+const MODULES: usize = 10;
+/// The function whose share is 2 %: the one that is made slower.
+pub const CHANGED: usize = 7;
+
+pub struct World {
+    random: StdRng,
+    shares: Vec<f64>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let weights: Vec<f64> = (0..FUNCTIONS).map(|rank| 1.0 / (rank as f64 + 1.0)).collect();
+        let rest: f64 = weights.iter().sum::<f64>() - weights[CHANGED];
+        let mut shares: Vec<f64> = weights.iter().map(|weight| weight / rest * 0.98).collect();
+        shares[CHANGED] = 0.02;
+        Self { random: StdRng::seed_from_u64(seed), shares }
+    }
+
+    /// Runs of one side. The changed function takes `factor` times as long, all functions `total`
+    /// times.
+    pub fn side(&mut self, plan: &Plan, factor: f64, total: f64) -> Vec<(Profile, Symbols)> {
+        (0..plan.runs).map(|_| self.run(plan, factor, total)).collect()
+    }
+
+    fn run(&mut self, plan: &Plan, factor: f64, total: f64) -> (Profile, Symbols) {
+        let noise = plan.noise;
+        let disturbed = if self.random.random_bool(noise.bad_run) { 3.0 } else { 1.0 };
+        let of_run = total * (self.tail() * noise.run * disturbed).exp();
+        let modules: Vec<f64> = (0..MODULES).map(|_| (self.tail() * noise.module).exp()).collect();
+        let mut cpu_s = 0.0;
+        let mut samples = Vec::new();
+        for function in 0..FUNCTIONS {
+            let factor = if function == CHANGED { factor } else { 1.0 };
+            let own = (self.tail() * noise.function * disturbed).exp();
+            let share = self.shares[function] * modules[function % MODULES];
+            let seconds = plan.cpu_s * share * of_run * own * factor;
+            samples.push(self.sampled(seconds * plan.rate));
+            cpu_s += seconds;
+        }
+        profile::of_samples(&samples, plan.rate, cpu_s)
+    }
+
+    /// Of variance 1, with heavy tails.
+    fn tail(&mut self) -> f64 {
+        const DF: f64 = 5.0;
+        let student: StudentT<f64> = StudentT::new(DF).expect("5 is more than 0");
+        student.sample(&mut self.random) * ((DF - 2.0) / DF).sqrt()
+    }
+
+    fn sampled(&mut self, expected: f64) -> u32 {
+        let poisson = Poisson::new(expected.max(1e-9)).expect("it is more than 0");
+        let sampled: f64 = poisson.sample(&mut self.random);
+        sampled as u32
+    }
+}
