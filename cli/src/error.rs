@@ -15,6 +15,12 @@ pub enum Error {
     Create(PathBuf, io::Error),
     /// Names can only be added to a whole recording.
     DamagedRecording(PathBuf),
+    /// Nobody has said in which format to write a file, and its name does not tell.
+    UnknownFormat(PathBuf),
+    /// Only folded stacks come in other units than time.
+    UnitOfTime,
+    /// A terminal shows text.
+    BinaryToTerminal,
     /// There is no recording by the default name.
     NoRecording,
     /// More of the time has no whole stack than was allowed, both in percent.
@@ -95,6 +101,18 @@ impl fmt::Display for Error {
                 f,
                 "{} is damaged, so names cannot be added to it; write a copy with -o",
                 path.display()
+            ),
+            Self::UnknownFormat(path) => write!(
+                f,
+                "the name of {} does not tell its format; say it with --format",
+                path.display()
+            ),
+            Self::UnitOfTime => f.write_str(
+                "--unit is for folded stacks; all other formats have nanoseconds and their own units",
+            ),
+            Self::BinaryToTerminal => f.write_str(
+                "pprof is no text for a terminal; write a file with -o profile.pb.gz, \
+                 or send the output to another program",
             ),
             Self::NoRecording => f.write_str(
                 "there is no recording here; make one with `sigspy record -- PROGRAM`, \

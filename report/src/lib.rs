@@ -1,4 +1,4 @@
-//! A profile as text, folded stacks or a flame graph.
+//! A profile as text, as a flame graph, and in the formats of other tools.
 //!
 //! Every report is a function of a [`Profile`](sigspy_model::Profile) and its
 //! [`Symbols`](sigspy_model::Symbols), written as bytes: no file is opened, no clock is asked,
@@ -8,23 +8,42 @@
 //! as a frame of its own (`[lost]`, `[SIGPROF blocked]`, `[unsampled]`), and a stack that is not
 //! whole says so in its first frame, so that what is missing can be seen and nothing vanishes.
 
+mod callgrind;
+mod chrome;
 mod error;
+mod firefox;
 mod flamegraph;
 mod folded;
 mod gaps;
 mod interval;
+mod json;
+mod markdown;
 mod names;
+mod native;
 mod paths;
+mod pprof;
 mod quality;
+mod rows;
+mod speedscope;
 mod text;
+mod timeline;
 mod tree;
 mod warnings;
 
 #[cfg(test)]
+mod format_tests;
+#[cfg(test)]
 mod made_up;
 
+pub use callgrind::callgrind;
+pub use chrome::chrome;
 pub use error::Error;
+pub use firefox::firefox;
 pub use flamegraph::{FlameOptions, Palette, flamegraph};
 pub use folded::{FoldedOptions, Unit, folded};
+pub use markdown::markdown;
+pub use native::json;
+pub use pprof::pprof;
 pub use quality::{Quality, quality};
+pub use speedscope::speedscope;
 pub use text::{TextOptions, quality_text, text};

@@ -210,7 +210,7 @@ fn root<'a>(
 }
 
 /// As in the output of `stackcollapse-perf.pl --all`.
-fn thread_name(process: &Process, thread: &Thread) -> String {
+pub fn thread_name(process: &Process, thread: &Thread) -> String {
     format!("{}-{}/{}", thread.name, process.pid, thread.tid)
 }
 
@@ -226,7 +226,7 @@ fn functions<'a>(names: &mut Names<'a>, symbols: &'a Symbols, id: LocationId) ->
 }
 
 /// The frame that stands before the frames of a stack, or in their place.
-fn marker(kind: StackKind) -> Option<&'static str> {
+pub fn marker(kind: StackKind) -> Option<&'static str> {
     match kind {
         StackKind::Lost => Some(LOST),
         StackKind::Blocked => Some(BLOCKED),

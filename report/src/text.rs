@@ -1,7 +1,7 @@
 //! A profile for the terminal: functions, a call tree, threads, processes.
 
 mod call_tree;
-mod functions;
+pub mod functions;
 mod processes;
 mod stacks;
 mod table;

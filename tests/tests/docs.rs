@@ -126,6 +126,7 @@ pages! {
     the_readme: "README.md",
     cost: "docs/cost.md",
     interpreters: "docs/interpreters.md",
+    json: "docs/json.md",
     limits: "docs/limits.md",
     measuring: "docs/measuring.md",
     messages: "docs/messages.md",

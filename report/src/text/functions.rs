@@ -55,7 +55,7 @@ fn interval(name: &str, share: f64, samples: f64) -> String {
 }
 
 /// CPU time by name, for the frame that was running: nanoseconds.
-fn own(paths: &Paths<'_>) -> Vec<u64> {
+pub fn own(paths: &Paths<'_>) -> Vec<u64> {
     let mut cpu_ns = vec![0; paths.names.len()];
     for (path, load) in &paths.loads {
         if let Some(leaf) = path.last() {
@@ -66,7 +66,7 @@ fn own(paths: &Paths<'_>) -> Vec<u64> {
 }
 
 /// CPU time by name, for all frames of a stack, each once even where it recurses: nanoseconds.
-fn total(paths: &Paths<'_>) -> Vec<u64> {
+pub fn total(paths: &Paths<'_>) -> Vec<u64> {
     let mut cpu_ns = vec![0; paths.names.len()];
     let mut last_seen = vec![usize::MAX; paths.names.len()];
     for (index, (path, load)) in paths.loads.iter().enumerate() {
@@ -81,7 +81,7 @@ fn total(paths: &Paths<'_>) -> Vec<u64> {
 }
 
 /// Names with CPU time, most first; by name where equal.
-fn ranked(cpu_ns: Vec<u64>, paths: &Paths<'_>) -> Vec<(NameId, u64)> {
+pub fn ranked(cpu_ns: Vec<u64>, paths: &Paths<'_>) -> Vec<(NameId, u64)> {
     let mut rows: Vec<_> = paths.names.ids().zip(cpu_ns).filter(|(_, ns)| *ns > 0).collect();
     rows.sort_unstable_by(|(a, a_ns), (b, b_ns)| {
         b_ns.cmp(a_ns).then_with(|| paths.names.get(*a).cmp(paths.names.get(*b)))
