@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::unistd::geteuid;
+use sigspy_model::Language;
 use sigspy_report::{self as report, FlameOptions};
 
 use crate::args::Drawing;
@@ -44,8 +45,14 @@ fn options(drawing: Drawing) -> FlameOptions {
         chart: drawing.flamechart,
         least_percent: drawing.min_width,
         image_width: drawing.image_width,
-        begin_at: drawing.skip_after,
+        begin_at: drawing.skip_after.iter().flat_map(|name| spellings(name)).collect(),
     }
+}
+
+/// A function as it may be called in the graph: as it was given, and as it is shown then.
+fn spellings(name: &str) -> [String; 3] {
+    let shown = |language| report::readable_name(name, language).into_owned();
+    [name.to_owned(), shown(Language::Rust), shown(Language::Cpp)]
 }
 
 /// Opens a file in a browser, which is not waited for. No browser is started as root: it would

@@ -23,6 +23,7 @@ impl Named {
     pub fn named_as(self, naming: &Naming) -> Self {
         let Self { profile, symbols } = self;
         let symbols = if naming.no_inline { symbols.without_inlined() } else { symbols };
+        let symbols = if naming.full_names { symbols } else { report::readable(symbols) };
         Self { profile, symbols }
     }
 }

@@ -1,5 +1,6 @@
 //! What the symbolizer found out about locations.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::LocationId;
@@ -44,6 +45,20 @@ impl Symbols {
     /// Empty for a location that was not part of the profile.
     pub fn frames(&self, location: LocationId) -> &[Frame] {
         self.frames.get(location.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// With the names that `rename` gives: it is asked once for each name and language, and says
+    /// `None` for a name that stays.
+    pub fn renamed(mut self, mut rename: impl FnMut(&str, Language) -> Option<String>) -> Self {
+        let mut renamed: HashMap<(Arc<str>, Language), Arc<str>> = HashMap::new();
+        for frame in self.frames.iter_mut().flatten() {
+            let key = (frame.function.clone(), frame.language);
+            let name = renamed.entry(key).or_insert_with_key(|(name, language)| {
+                rename(name, *language).map_or_else(|| name.clone(), Arc::from)
+            });
+            frame.function = name.clone();
+        }
+        self
     }
 
     /// The physical functions alone.

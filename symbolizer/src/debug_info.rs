@@ -6,8 +6,9 @@
 //! table.
 
 use addr2line::Context;
-use gimli::{EndianSlice, RunTimeEndian};
+use gimli::{DwLang, EndianSlice, RunTimeEndian};
 use object::Object;
+use sigspy_model::Language;
 
 use crate::elf::Sections;
 
@@ -25,11 +26,14 @@ pub struct DebugInfo<'d> {
 }
 
 /// One function at an address, as the debug information spells it.
+#[derive(Default)]
 pub struct RawFrame<'d> {
     /// Linkage name where there is one.
     pub function: Option<&'d [u8]>,
     pub file: Option<String>,
     pub line: Option<u32>,
+    /// That of the unit.
+    pub language: Language,
 }
 
 impl<'d> DebugInfo<'d> {
@@ -63,13 +67,31 @@ impl<'d> DebugInfo<'d> {
             let location = frame.location.as_ref();
             let file = location.and_then(|location| location.file);
             frames.truncate(MOST_FRAMES - 1);
+            let language = frame.function.as_ref().and_then(|function| function.language);
             frames.push(RawFrame {
+                language: language.map_or(Language::Plain, language_of),
                 function: frame.function.map(|function| function.name.slice()),
                 file: file.filter(|file| file.len() <= LONGEST_PATH).map(str::to_owned),
                 line: location.and_then(|location| location.line).filter(|line| *line > 0),
             });
         }
         frames
+    }
+}
+
+fn language_of(language: DwLang) -> Language {
+    const CPP: [DwLang; 6] = [
+        gimli::DW_LANG_C_plus_plus,
+        gimli::DW_LANG_C_plus_plus_03,
+        gimli::DW_LANG_C_plus_plus_11,
+        gimli::DW_LANG_C_plus_plus_14,
+        gimli::DW_LANG_C_plus_plus_17,
+        gimli::DW_LANG_C_plus_plus_20,
+    ];
+    match language {
+        gimli::DW_LANG_Rust => Language::Rust,
+        language if CPP.contains(&language) => Language::Cpp,
+        _ => Language::Plain,
     }
 }
 

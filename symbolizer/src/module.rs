@@ -117,7 +117,7 @@ impl<'a, 'd: 'a> Lookup<'a, 'd> {
     /// Innermost first, the physical function last.
     fn frames(&mut self, address: u64) -> Vec<Frame> {
         let mut raw = self.info.as_ref().map_or(Vec::new(), |info| info.frames(address));
-        let physical = raw.pop().unwrap_or(RawFrame { function: None, file: None, line: None });
+        let physical = raw.pop().unwrap_or_default();
         let inlined = raw.into_iter().filter(|frame| frame.function.is_some());
         let mut frames: Vec<_> = inlined.map(|raw| self.frame(raw, address, true)).collect();
         frames.push(self.frame(physical, address, false));
@@ -128,7 +128,11 @@ impl<'a, 'd: 'a> Lookup<'a, 'd> {
         let described = raw.function.filter(|raw| !raw.is_empty()).map(Name::function);
         let symbol = if inlined { None } else { self.known.symbols.find(address) };
         let (function, language) = match fuller(described, symbol) {
-            Some(name) => self.shown(name),
+            Some(name) => match self.shown(name) {
+                // gcc describes templates that are inlined by a name without a structure.
+                (shown, Language::Plain) => (shown, raw.language),
+                shown => shown,
+            },
             None => (self.known.placeholder(address).into(), Language::Plain),
         };
         let file = raw.file.map(|file| self.file(file));
