@@ -3,6 +3,7 @@
 mod agent;
 mod cargo;
 mod completions;
+mod doctor;
 mod drawing;
 mod export;
 mod flamegraph;
@@ -22,6 +23,7 @@ pub use cargo::{
     Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Target, UnitKind,
 };
 pub use completions::{Completions, Man};
+pub use doctor::{Busy, Doctor};
 pub use drawing::Drawing;
 pub use export::{Export, Format, Unit};
 pub use flamegraph::Flamegraph;
@@ -64,6 +66,9 @@ pub enum Command {
     /// Say where the agent is, for programs that sigspy does not start
     #[command(after_help = agent::AGENT_HELP)]
     Agent(Agent),
+    /// Say whether profiling works here, how well, and what would help
+    #[command(after_help = doctor::DOCTOR_HELP)]
+    Doctor(Doctor),
     /// Print a script that lets a shell complete commands and flags
     #[command(after_help = completions::COMPLETIONS_HELP)]
     Completions(Completions),
@@ -73,4 +78,7 @@ pub enum Command {
     /// Record the program at the other end of a socket (started by the agent)
     #[command(hide = true)]
     Collect(Collect),
+    /// Use CPU time for a moment (started by doctor)
+    #[command(hide = true)]
+    Busy(Busy),
 }

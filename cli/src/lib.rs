@@ -6,6 +6,7 @@ mod cargo;
 mod collect;
 mod command_line;
 mod completions;
+mod doctor;
 mod drawing;
 mod error;
 mod export;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     message::set_up(arguments.global);
+    let is_verbose = arguments.global.verbose;
     ended(match arguments.command {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
@@ -43,9 +45,11 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::run(arguments),
         Command::Symbolize(arguments) => symbolize::run(arguments),
         Command::Agent(_) => collect::print_agent(),
+        Command::Doctor(arguments) => doctor::run(&arguments, is_verbose),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => completions::manual(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
+        Command::Busy(arguments) => Ok(doctor::use_cpu_time(&arguments)),
     })
 }
 

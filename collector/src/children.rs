@@ -281,8 +281,8 @@ fn why_without_agent(path: &Path, has_agent: bool) -> Option<Gap> {
         Err(Error::OtherArchitecture(_)) => Some(Gap::OtherArchitecture),
         Err(Error::SetUserId(_)) => Some(Gap::SetUserId),
         Err(_) => None,
-        Ok(()) if !has_agent => Some(Gap::Environment),
-        Ok(()) => Some(Gap::Unknown),
+        Ok(_) if !has_agent => Some(Gap::Environment),
+        Ok(_) => Some(Gap::Unknown),
     }
 }
 

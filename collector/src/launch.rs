@@ -106,18 +106,19 @@ fn is_executable(path: &Path) -> bool {
     nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
 }
 
-/// Sees whether the loader will load the agent into the program at `path`.
-pub fn check(path: &Path) -> Result<(), Error> {
+/// Sees whether the loader will load the agent into the program at `path`. Returns the file that
+/// the kernel runs: for a script, its interpreter.
+pub fn check(path: &Path) -> Result<PathBuf, Error> {
     let mut path = path.to_path_buf();
     for _ in 0..MOST_SCRIPTS {
         refuse_set_user_id(&path)?;
-        let Some(start) = read_start(&path)? else { return Ok(()) };
+        let Some(start) = read_start(&path)? else { return Ok(path) };
         match interpreter(&start) {
             Some(interpreter) => path = interpreter,
-            None => return check_elf(&path, &start),
+            None => return check_elf(&path, &start).map(|()| path),
         }
     }
-    Ok(())
+    Ok(path)
 }
 
 /// The beginning of a program; `None` if it may be executed but not read.

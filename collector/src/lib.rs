@@ -30,10 +30,10 @@ mod tables;
 mod target;
 
 pub use error::Error;
-pub use launch::Place;
+pub use launch::{Place, check as check_program, find as find_program};
 pub use memory::{Follow, Settings};
 pub use perf_map::PerfMap;
-pub use plan::Plan;
+pub use plan::{Plan, can_be_preloaded};
 pub use recorder::{Outcome, Recorder, Wishes, wait_for_program};
 pub use recording::Recording;
 pub use recording::profile::write;

@@ -67,10 +67,10 @@ pub fn environment(agent: &Path, socket: &Path) -> Vec<u8> {
     both
 }
 
-/// LD_PRELOAD takes no path with a space or a colon in it, and the loader none on a file system
-/// that is mounted noexec.
+/// Whether programs can load the agent from `file`: LD_PRELOAD takes no path with a space or a colon
+/// in it, and the loader none on a file system that is mounted noexec.
 #[allow(unsafe_code, reason = "maps a file, as the loader will")]
-fn can_be_preloaded(file: &Path) -> bool {
+pub fn can_be_preloaded(file: &Path) -> bool {
     let spelled = file.to_str().is_some_and(|path| !path.contains([' ', ':', '\t', '\n']));
     // SAFETY: the mapping is dropped without being looked at.
     let mapped = File::open(file).and_then(|file| unsafe { MmapOptions::new().map_exec(&file) });

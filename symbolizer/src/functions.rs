@@ -66,6 +66,43 @@ impl<'d> Functions<'d> {
     }
 }
 
+/// Bytes of code, and how many of them have unwind information. Stubs of the linker do not count.
+pub fn unwindable(elf: &object::File<'_>) -> (u64, u64) {
+    let code = elf.sections().filter(|section| elf::is_code(section) && !plt::is_plt(section));
+    let code = merged(code.map(|section| range(section.address(), section.size())).collect());
+    let all = code.iter().map(|range| range.end - range.start).sum();
+    (all, overlap(&code, &merged(Entries::of(elf).scan())))
+}
+
+/// The same addresses as ranges in order that do not meet.
+fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// How many addresses are in both; each is [`merged`].
+fn overlap(a: &[Range<u64>], b: &[Range<u64>]) -> u64 {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    let mut overlap = 0_u64;
+    while let (Some(one), Some(other)) = (a.peek(), b.peek()) {
+        let (start, end) = (one.start.max(other.start), one.end.min(other.end));
+        overlap += end.saturating_sub(start);
+        if one.end < other.end {
+            a.next()
+        } else {
+            b.next()
+        };
+    }
+    overlap
+}
+
 /// The table, if there is one that can be searched.
 fn table<'d>(elf: &object::File<'d>, bases: &BaseAddresses) -> Option<Index<'d>> {
     let bytes = slice(elf, ".eh_frame_hdr");
@@ -157,4 +194,24 @@ fn address_size(elf: &object::File<'_>) -> u8 {
 
 fn range(start: u64, length: u64) -> Range<u64> {
     start..start.saturating_add(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_lists_of_ranges_share_is_counted_once() {
+        let code = merged(vec![0x200..0x300, 0x100..0x180, 0x280..0x320]);
+        assert_eq!(code, [0x100..0x180, 0x200..0x320]);
+        assert_eq!(overlap(&code, &merged(vec![0x170..0x210, 0x310..0x400])), 0x10 + 0x10 + 0x10);
+        assert_eq!(overlap(&code, &[]), 0);
+    }
+
+    #[test]
+    fn this_program_can_be_unwound() {
+        let bytes = std::fs::read("/proc/self/exe").unwrap();
+        let (code, covered) = unwindable(&object::File::parse(&*bytes).unwrap());
+        assert!(covered <= code && covered as f64 > 0.95 * code as f64, "{covered} of {code}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Locations to frames: functions, files and lines, inlined functions included.
 //!
-//! [`symbolize()`] is the only entrance. It opens the modules of a recording and their debug files,
+//! [`symbolize()`] is the entrance ([`inspect()`] only says what there is). It opens the modules of a recording and their debug files,
 //! each on a thread of its own, and answers for every location. It knows no running process, no
 //! ring and no command line.
 //!
@@ -28,6 +28,7 @@ mod demangle;
 mod elf;
 mod files;
 mod functions;
+mod inspect;
 mod locate;
 mod mini;
 mod module;
@@ -43,6 +44,7 @@ mod symbolize;
 mod tests;
 
 pub use debuginfod::Servers;
+pub use inspect::{DebugInfoFound, Inspection, inspect};
 pub use problem::{Cause, Problem};
 pub use sources::{Kept, Sources};
 pub use symbolize::{Symbolized, symbolize};
