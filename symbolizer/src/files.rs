@@ -36,8 +36,7 @@ pub struct Files<'m> {
 impl<'m> Files<'m> {
     /// Looks for the files of a module. `kept` is what is left of it from when it ran.
     pub fn find(module: &'m Module, kept: Option<&Kept>, sources: &Sources) -> Self {
-        let program = kept.and_then(|kept| kept.root.as_deref()).map(Root::Of);
-        let roots = program.into_iter().chain([Root::Own]).collect();
+        let roots = Root::all(kept);
         let foreign = RefCell::new(None);
         let search = Search { module, kept, sources, roots, foreign };
         let (own, cause) = match search.own() {

@@ -12,9 +12,9 @@
 //!
 //! Debug information comes from the module itself, else from folders that the caller names, else
 //! from `/usr/lib/debug/.build-id`, else from where `.gnu_debuglink` leads, else from debuginfod
-//! servers; what `dwz` moved to a common file is followed. Where there is none, `.gnu_debugdata`
-//! has the names of functions. [`Sources`] says where all that is. Not read is split DWARF (`.dwo`,
-//! `.dwp`: lines and physical functions are still known, inlined functions are not).
+//! servers; what `dwz` moved to a common file is followed, and so is split DWARF (`.dwo`, `.dwp`).
+//! Where there is none, `.gnu_debugdata` has the names of functions. [`Sources`] says where all
+//! that is.
 //!
 //! Files are untrusted: a damaged one costs names, never the report. Two defects remain, both in
 //! addr2line, for files that were made to hurt. Debug information that nests inlined functions a
@@ -30,6 +30,7 @@ mod files;
 mod functions;
 mod inspect;
 mod locate;
+mod lookup;
 mod mini;
 mod module;
 mod plt;
@@ -37,8 +38,10 @@ mod pool;
 mod problem;
 mod root;
 mod sources;
+mod split;
 mod symbol_table;
 mod symbolize;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -47,4 +50,5 @@ pub use debuginfod::Servers;
 pub use inspect::{DebugInfoFound, Inspection, inspect};
 pub use problem::{Cause, Problem};
 pub use sources::{Kept, Sources};
+pub use split::MissingUnits;
 pub use symbolize::{Symbolized, symbolize};

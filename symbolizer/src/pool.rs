@@ -15,14 +15,24 @@ pub fn width() -> usize {
 
 /// `work` applied to every item, results in the order of the items. Returns when all are done.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    map_with(items, || (), |(), item| work(item))
+}
+
+/// The same with something that each thread makes for itself, and has for all of its items.
+pub fn map_with<T: Sync, R: Send, S>(
+    items: &[T],
+    start: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(items.len()));
     let worker = || {
+        let mut own = start();
         // Relaxed: the counter hands out indices, and guards no other memory.
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(item) = items.get(index)
         {
-            let result = work(item);
+            let result = work(&mut own, item);
             results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
         }
     };

@@ -5,6 +5,8 @@ use std::{error, fmt, io};
 
 use sigspy_model::{BuildId, ModuleId};
 
+use crate::split::MissingUnits;
+
 /// What kept one module from being symbolized fully. The report goes on without.
 #[derive(Debug)]
 pub struct Problem {
@@ -40,6 +42,9 @@ pub enum Cause {
     NoSymbols,
     /// Debug information exists, but cannot be read.
     BadDebugInfo(gimli::Error),
+    /// Parts of the debug information are in `.dwo` files that are not there, or are of another
+    /// build: no inlined functions in that code.
+    MissingUnits(MissingUnits),
 }
 
 impl fmt::Display for Problem {
@@ -93,6 +98,13 @@ impl fmt::Display for Problem {
                 f,
                 "{path} is stripped, so functions it does not export are shown as addresses; \
                  keep its symbols or install its debug package"
+            ),
+            Cause::MissingUnits(MissingUnits { first, count }) => write!(
+                f,
+                "{path} has debug information in .dwo files, and {count} of them are missing or of \
+                 another build, so inlined functions are missing; restore {} and the like, or pack \
+                 them into {path}.dwp when you build",
+                first.display()
             ),
             Cause::BadDebugInfo(_) => write!(
                 f,

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
+use crate::sources::Kept;
+
 /// A folder in which absolute paths begin.
 #[derive(Clone, Copy)]
 pub enum Root<'a> {
@@ -16,7 +18,14 @@ pub enum Root<'a> {
     Of(&'a OwnedFd),
 }
 
-impl Root<'_> {
+impl<'a> Root<'a> {
+    /// Where the paths of a module may begin, the likeliest first: the root of the program that
+    /// it is part of, if that was kept, then ours.
+    pub fn all(kept: Option<&'a Kept>) -> Vec<Self> {
+        let program = kept.and_then(|kept| kept.root.as_deref()).map(Self::Of);
+        program.into_iter().chain([Self::Own]).collect()
+    }
+
     /// Opens a regular file. Nothing else: opening a pipe would wait for its other end.
     pub fn open(self, path: &Path) -> io::Result<File> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;

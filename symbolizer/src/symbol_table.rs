@@ -25,8 +25,6 @@ const LONGEST_NAME: usize = 16 * 1024;
 /// Symbols of code, sorted by address.
 pub struct SymbolTable<'d> {
     symbols: Vec<Symbol<'d>>,
-    /// No file has a `.symtab`, so only what a module exports or imports has a name.
-    pub stripped: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -79,15 +77,13 @@ impl<'d> SymbolTable<'d> {
         'd: 'a,
     {
         let mut symbols = Vec::new();
-        let mut stripped = true;
         for elf in files {
-            stripped &= elf.symbols().next().is_none();
             symbols.extend(code_symbols(elf));
             symbols.extend(plt::stubs(elf).into_iter().map(stub_symbol));
         }
         symbols.sort_unstable_by(Symbol::order);
         end_at_successor(&mut symbols);
-        Self { symbols, stripped }
+        Self { symbols }
     }
 
     /// The name of the innermost symbol that covers `address`.
@@ -175,7 +171,7 @@ mod tests {
     fn table(mut symbols: Vec<Symbol<'static>>) -> SymbolTable<'static> {
         symbols.sort_unstable_by(Symbol::order);
         end_at_successor(&mut symbols);
-        SymbolTable { symbols, stripped: false }
+        SymbolTable { symbols }
     }
 
     fn name(table: &SymbolTable<'static>, address: u64) -> Option<&'static str> {

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sigspy_model::{Frame, Language, Location, LocationId, Module, ModuleId, Symbols};
 
 use crate::demangle::clean;
-use crate::module::{self, Answer, MANY};
+use crate::lookup::MANY;
+use crate::module::{self, Answer};
 use crate::pool;
 use crate::problem::Problem;
 use crate::sources::Sources;
+use crate::texts::Texts;
 
 /// The name of code that belongs to no module.
 const ANONYMOUS: &str = "[anon]";
@@ -36,10 +38,9 @@ pub fn symbolize(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Symbolized {
     let jobs = jobs(modules, locations);
-    let done = AtomicUsize::new(0);
+    let (texts, done) = (Texts::default(), AtomicUsize::new(0));
     let finish = |job: &Job<'_>| {
-        let answer =
-            module::symbolize(job.module, &job.addresses, sources.kept.get(&job.id), sources);
+        let answer = module::symbolize(job.module, job.id, &job.addresses, sources, &texts);
         // Relaxed: only a count.
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
         answer

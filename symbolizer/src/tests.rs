@@ -7,6 +7,7 @@ mod nameless;
 mod names;
 mod places;
 mod servers;
+mod split;
 
 use std::collections::BTreeMap;
 use std::path::Path;

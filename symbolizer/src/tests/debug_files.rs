@@ -121,13 +121,3 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
     assert!(are(&frames[0], &["pipe+0x10"]));
     assert!(matches!(cause, Some(Cause::Missing(_))));
 }
-
-#[test]
-fn split_dwarf_still_has_lines_and_names_of_symbols() {
-    let folder = Folder::new("split-dwarf");
-    let program = folder.compile(INLINING, &["-g", "-gsplit-dwarf"]);
-    let (address, _) = symbol(&program, "outer");
-    let (frames, _) = look_up(&module(&program), &[address]);
-    assert!(are(&frames[0], &["outer"]));
-    assert!(frames[0][0].line.is_some());
-}

@@ -241,7 +241,7 @@ fn many_addresses_are_the_same_as_few() {
     let exe = std::env::current_exe().unwrap();
     let (start, _) = symbol(&exe, "known_function");
     let module = module(&exe);
-    let addresses: Vec<u64> = (0..2 * crate::module::MANY as u64).map(|i| start + 7 * i).collect();
+    let addresses: Vec<u64> = (0..2 * crate::lookup::MANY as u64).map(|i| start + 7 * i).collect();
     let (many, _) = look_up(&module, &addresses);
     let few: Vec<_> = addresses.chunks(1000).flat_map(|part| look_up(&module, part).0).collect();
     assert_eq!(many, few);

@@ -1,0 +1,153 @@
+//! Split DWARF: debug information that the linker did not copy.
+//!
+//! The linked file has the ranges and the lines of each unit. Its functions are in a `.dwo` file
+//! that the compiler left behind and the unit names, or in a `.dwp` file beside the module, in
+//! which many are packed. They are opened when an address first falls into the unit, once for
+//! all threads, and believed where the unit's id is the one that the linked file asks for.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use addr2line::SplitDwarfLoad;
+use elsa::sync::FrozenMap;
+use gimli::{DwoId, EndianSlice, Reader, RunTimeEndian, Section};
+
+use crate::elf::{self, Image, PackedSections, Sections};
+use crate::root::Root;
+
+type Slice<'d> = EndianSlice<'d, RunTimeEndian>;
+type Dwarf<'d> = gimli::Dwarf<Slice<'d>>;
+type Load<'d> = SplitDwarfLoad<Slice<'d>>;
+
+/// Files with units of one module. What is opened stays open.
+pub struct SplitFiles<'m> {
+    /// The module's own path: files are also looked for beside it.
+    module: &'m Path,
+    roots: Vec<Root<'m>>,
+    pub package: Option<Image<'static>>,
+    units: FrozenMap<u64, Box<Option<Image<'static>>>>,
+}
+
+/// What was not found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MissingUnits {
+    /// Where the first was looked for.
+    pub first: PathBuf,
+    pub count: usize,
+}
+
+impl<'m> SplitFiles<'m> {
+    /// Opens the package beside the module, if there is one: `app.dwp` for `app`.
+    pub fn beside(module: &'m Path, roots: Vec<Root<'m>>) -> Self {
+        let mut files = Self { module, roots, package: None, units: FrozenMap::new() };
+        let mut package = module.as_os_str().to_owned();
+        package.push(".dwp");
+        files.package = files.open(Path::new(&package));
+        files
+    }
+
+    /// The file of a unit: where the compiler wrote it, else beside the module.
+    fn unit(&self, load: &Load<'_>) -> Option<Image<'static>> {
+        let written = written_to(load)?;
+        let moved = self.module.with_file_name(written.file_name()?);
+        self.open(&written).or_else(|| self.open(&moved))
+    }
+
+    fn open(&self, path: &Path) -> Option<Image<'static>> {
+        let mut roots = self.roots.iter();
+        roots.find_map(|root| Image::map(&root.open(path).ok()?, path).ok())
+    }
+}
+
+/// Sections of the files.
+pub struct Split<'d> {
+    files: &'d SplitFiles<'d>,
+    endian: RunTimeEndian,
+    package: Option<PackedSections<'d>>,
+    units: FrozenMap<u64, Box<Option<Sections<'d>>>>,
+    /// Where the first unit should be that was not found.
+    missed: OnceLock<PathBuf>,
+}
+
+impl<'d> Split<'d> {
+    pub fn new(files: &'d SplitFiles<'d>, endian: RunTimeEndian) -> Self {
+        let package = files.package.as_ref().and_then(Image::elf);
+        let package = package.as_ref().map(elf::packed_sections);
+        Self { files, endian, package, units: FrozenMap::new(), missed: OnceLock::new() }
+    }
+
+    /// The unit that is asked for.
+    pub fn load<'s>(&'s self, load: &Load<'s>) -> Option<Arc<Dwarf<'s>>> {
+        self.in_package(load).or_else(|| self.in_file(load)).map(Arc::new)
+    }
+
+    fn in_package<'s>(&'s self, load: &Load<'s>) -> Option<Dwarf<'s>> {
+        let slice = |section| Slice::new(section, self.endian);
+        let package = self.package.as_ref()?.borrow(|section| slice(section), slice(&[])).ok()?;
+        let found = package.find_cu(load.dwo_id, &load.parent).ok()??;
+        beginning_with(found, load.dwo_id)
+    }
+
+    fn in_file<'s>(&'s self, load: &Load<'s>) -> Option<Dwarf<'s>> {
+        let id = load.dwo_id.0;
+        let sections = match self.units.get(&id) {
+            Some(sections) => sections,
+            None => self.units.insert(id, Box::new(self.sections(load))),
+        };
+        let mut unit = sections.as_ref()?.borrow(|section| Slice::new(section, self.endian));
+        unit.make_dwo(&load.parent);
+        beginning_with(unit, load.dwo_id)
+    }
+
+    fn sections(&self, load: &Load<'_>) -> Option<Sections<'d>> {
+        let id = load.dwo_id.0;
+        let image = match self.files.units.get(&id) {
+            Some(image) => image,
+            None => self.files.units.insert(id, Box::new(self.files.unit(load))),
+        };
+        let sections = image.as_ref().and_then(Image::elf).map(|elf| elf::split_sections(&elf));
+        let wanted = sections.filter(|sections| self.is_wanted(sections, load));
+        if wanted.is_none() {
+            self.missed.get_or_init(|| written_to(load).unwrap_or_default());
+        }
+        wanted
+    }
+
+    fn is_wanted(&self, sections: &Sections<'_>, load: &Load<'_>) -> bool {
+        let dwarf = sections.borrow(|section| Slice::new(section, self.endian));
+        beginning_with(dwarf, load.dwo_id).is_some()
+    }
+
+    /// Units that addresses fell into, and that were not found.
+    pub fn missing(&self) -> Option<MissingUnits> {
+        let first = self.missed.get()?.clone();
+        let ids = self.units.keys_cloned().into_iter();
+        let missing = ids.filter(|id| self.units.get(id).is_some_and(Option::is_none));
+        Some(MissingUnits { first, count: missing.count() })
+    }
+}
+
+/// Where the compiler wrote the file of a unit.
+fn written_to(load: &Load<'_>) -> Option<PathBuf> {
+    let path = |bytes: &Slice<'_>| Path::new(OsStr::from_bytes(bytes.slice())).to_owned();
+    let name = load.path.as_ref().map(path)?;
+    Some(load.comp_dir.as_ref().map_or(name.clone(), |folder| path(folder).join(&name)))
+}
+
+/// The unit with this id as the first one, which is where addr2line expects it: types may come
+/// before it.
+fn beginning_with(mut dwarf: Dwarf<'_>, id: DwoId) -> Option<Dwarf<'_>> {
+    let mut headers = dwarf.units();
+    let start = loop {
+        let header = headers.next().ok()??;
+        let start = header.debug_info_offset()?;
+        if dwarf.unit(header).is_ok_and(|unit| unit.dwo_id == Some(id)) {
+            break start.0;
+        }
+    };
+    let info = dwarf.debug_info.reader().slice().get(start..)?;
+    dwarf.debug_info = gimli::DebugInfo::new(info, dwarf.debug_info.reader().endian());
+    Some(dwarf)
+}
