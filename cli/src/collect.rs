@@ -16,7 +16,7 @@ use std::{env, fs};
 use clap::Parser;
 use nix::libc;
 use nix::sys::socket::{getsockopt, sockopt};
-use sigspy_collector::{Recorder, Wishes};
+use sigspy_collector::{ModuleFiles, Recorder, Wishes};
 
 use crate::args::{Arguments, Collect, Command, Places, Sampling, When};
 use crate::error::Error;
@@ -53,18 +53,20 @@ pub fn run(arguments: &Collect) -> Result<u8, Error> {
     let recorder = recorder?;
     close_standard_error();
     let wishes = Wishes { interrupts: &NOTHING, toggles: &NOTHING };
-    recorder.run(&wishes, &mut |_| {})?;
+    let outcome = recorder.run(&wishes, &mut |_| {})?;
     if sampling.symbols == When::Now {
-        name_functions(&path)?;
+        name_functions(&path, &outcome.files)?;
     }
     Ok(0)
 }
 
 /// Puts names into the recording. No server is asked: whoever has started the program does not know
 /// that something would go on for minutes after its end.
-fn name_functions(path: &Path) -> Result<(), Error> {
+fn name_functions(path: &Path, files: &ModuleFiles) -> Result<(), Error> {
     let profile = sigspy_collector::read(path)?.profile;
-    let symbols = named::look_up_quietly(&profile, &sources::local(&Places::default()));
+    let local = sources::local(&Places::default());
+    let sources = sources::with_files(local, &profile, files);
+    let symbols = named::look_up_quietly(&profile, &sources);
     named::append(path, &symbols, &profile)
 }
 

@@ -6,7 +6,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sigspy_collector::{self as collector, Outcome, Place, Plan, Recorder, Settings, Wishes};
+use sigspy_collector::{
+    self as collector, ModuleFiles, Outcome, Place, Plan, Recorder, Settings, Wishes,
+};
 use sigspy_model::{Profile, Symbols};
 use sigspy_report::quality;
 
@@ -40,6 +42,7 @@ pub struct Recorded {
     pub profile: Profile,
     /// What was put into the recording.
     pub symbols: Option<Symbols>,
+    files: ModuleFiles,
     /// Why there are no samples, if there are none.
     pub diagnosis: Option<String>,
     pub ended: Ended,
@@ -78,7 +81,8 @@ pub fn run_program(
 
 impl Recorded {
     fn look_up(&self, sampling: &Sampling) -> Symbols {
-        named::look_up(&self.profile, sources::of(&sampling.places))
+        let sources = sources::of(&sampling.places);
+        named::look_up(&self.profile, sources::with_files(sources, &self.profile, &self.files))
     }
 
     /// With names, wherever they are to be kept.
@@ -129,7 +133,7 @@ pub fn record(sampling: &Sampling, path: &Path, program: Program) -> Result<Reco
     let running = program_pid.filter(|_| exit_code.is_none());
     let diagnosis = (quality.samples == 0).then(|| diagnose(&file, &outcome, &profile));
     let ended = Ended { exit_code, running };
-    let mut recorded = Recorded { profile, symbols: None, diagnosis, ended };
+    let mut recorded = Recorded { profile, symbols: None, files: outcome.files, diagnosis, ended };
     if sampling.symbols == When::Now {
         recorded.symbols = Some(recorded.look_up(sampling));
         let symbols = recorded.symbols.as_ref();

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sigspy_symbolizer::{Servers, Sources};
+use sigspy_collector::{ModuleFile, ModuleFiles};
+use sigspy_model::{ModuleId, Profile};
+use sigspy_symbolizer::{Kept, Servers, Sources};
 
 use crate::args::Places;
 
@@ -18,6 +20,16 @@ pub fn of(places: &Places) -> Sources {
 /// The same, without asking anybody.
 pub fn local(places: &Places) -> Sources {
     Sources { folders: places.symbol_dirs.clone(), ..Sources::default() }
+}
+
+/// With the files that ran, as far as they were kept.
+pub fn with_files(sources: Sources, profile: &Profile, files: &ModuleFiles) -> Sources {
+    let kept = |(id, module)| {
+        let ModuleFile { file, root } = files.of(module)?.clone();
+        Some((id, Kept { file, root }))
+    };
+    let kept = (0..).map(ModuleId).zip(&profile.modules).filter_map(kept).collect();
+    Sources { kept, ..sources }
 }
 
 /// The servers of `DEBUGINFOD_URLS`, with the limits that elfutils' own client heeds.

@@ -34,18 +34,18 @@ impl Image {
     }
 }
 
-/// Finds the image of `module`, one of `mappings` of process `pid`.
-pub fn open(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<Image> {
+/// Finds the image of `module`, one of `mappings` of process `pid`, and the file that it is.
+pub fn open(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<(Image, Option<File>)> {
     if module.file != FileId::default()
-        && let Some(file) = open_file(pid, mappings, module)
+        && let Some((map, file)) = open_file(pid, mappings, module)
     {
-        return Some(Image::File(file));
+        return Some((Image::File(map), Some(file)));
     }
-    copy(pid, mappings, module).map(Image::Copy)
+    Some((Image::Copy(copy(pid, mappings, module)?), None))
 }
 
 #[allow(unsafe_code, reason = "maps files")]
-fn open_file(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<Mmap> {
+fn open_file(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<(Mmap, File)> {
     let places = [
         format!("/proc/{pid}/map_files/{:x}-{:x}", module.start, module.end),
         format!("/proc/{pid}/root{}", module.path),
@@ -59,7 +59,8 @@ fn open_file(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<Mmap> {
     let file = places.iter().filter_map(|place| File::open(place).ok()).find(is_the_one)?;
     // SAFETY: whoever truncates a file of running code kills that code with SIGBUS, and us; a
     // package manager replaces such files instead. Its bytes may change: they are untrusted.
-    unsafe { Mmap::map(&file) }.ok()
+    let map = unsafe { Mmap::map(&file) }.ok()?;
+    Some((map, file))
 }
 
 pub fn file_id(metadata: &fs::Metadata) -> FileId {
@@ -176,8 +177,8 @@ mod tests {
         let mappings = maps::read(pid).unwrap();
         let here = Headers::read as *const () as u64;
         let mapping = maps::find(&mappings, here).unwrap();
-        let image = open(pid, &mappings, mapping).unwrap();
-        assert!(matches!(image, Image::File(_)));
+        let (image, file) = open(pid, &mappings, mapping).unwrap();
+        assert!(matches!(image, Image::File(_)) && file.is_some());
         let headers = Headers::read(image.bytes()).unwrap();
         let relative = here - headers.bias(mapping).unwrap();
         use object::{Object, ObjectSymbol};
@@ -190,7 +191,8 @@ mod tests {
         let pid = std::process::id();
         let mappings = maps::read(pid).unwrap();
         let vdso = mappings.iter().find(|mapping| mapping.path == maps::VDSO).unwrap();
-        let image = open(pid, &mappings, vdso).unwrap();
+        let (image, file) = open(pid, &mappings, vdso).unwrap();
+        assert!(file.is_none());
         assert!(Headers::read(image.bytes()).unwrap().build_id.is_some());
     }
 

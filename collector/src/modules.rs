@@ -8,6 +8,7 @@ use crate::arena::Arena;
 use crate::image::{self, Headers};
 use crate::journal::Journal;
 use crate::maps::{FileId, Mapping, VDSO};
+use crate::module_files::ModuleFiles;
 use crate::recording::Event;
 use crate::tables::Tables;
 
@@ -30,6 +31,7 @@ struct Module {
 pub struct Modules {
     known: HashMap<(FileId, String), Option<u32>>,
     modules: Vec<Module>,
+    pub files: ModuleFiles,
     pub tables: Tables,
     pub arena: Arena,
 }
@@ -37,7 +39,8 @@ pub struct Modules {
 impl Modules {
     pub fn new(cache: Option<&Path>) -> std::io::Result<Self> {
         let (tables, arena) = (Tables::start(cache)?, Arena::new()?);
-        Ok(Self { known: HashMap::new(), modules: Vec::new(), tables, arena })
+        let files = ModuleFiles::default();
+        Ok(Self { known: HashMap::new(), modules: Vec::new(), files, tables, arena })
     }
 
     /// The number of the module behind `mapping`, one of `mappings` of process `pid`. A new one
@@ -68,11 +71,12 @@ impl Modules {
         mapping: &Mapping,
         journal: &mut Journal,
     ) -> Option<u32> {
-        let image = image::open(pid, mappings, mapping)?;
+        let (image, file) = image::open(pid, mappings, mapping)?;
         let headers = Headers::read(image.bytes())?;
         let id = self.modules.len() as u32;
         let build_id = headers.build_id.clone();
         let is_file = mapping.file != FileId::default();
+        self.files.keep(pid, &mapping.path, build_id.as_deref(), file);
         journal.events.push(Event::Module {
             id,
             path: mapping.path.clone(),

@@ -19,6 +19,7 @@ use crate::journal::{Journal, NewProcess};
 use crate::launch::Launch;
 use crate::meeting::{Arrival, Meeting};
 use crate::memory::{Follow, MemoryPlan};
+use crate::module_files::ModuleFiles;
 use crate::modules::Modules;
 use crate::plan::{self, Plan};
 use crate::recording::{Event, Writer};
@@ -49,6 +50,8 @@ pub struct Outcome {
     pub agent_error: Option<io::Error>,
     /// It was paused at its end, and never resumed.
     pub was_paused: bool,
+    /// What ran, for whoever looks up names.
+    pub files: ModuleFiles,
     /// With [`Settings::timed`](crate::Settings::timed): frames of a record and how long its
     /// handler took, ns.
     pub handler_times: Vec<(usize, u64)>,
@@ -107,6 +110,7 @@ impl Recorder {
         let launch = Launch::new(&plan.argv, plan.place.as_ref())?;
         let (mut recorder, agent) = Self::prepare(plan, output)?;
         let pid = launch.spawn(&agent, &recorder.meeting.path())?.id();
+        recorder.modules.files.make_room();
         let pidfd = system::open_pidfd(pid);
         let pidfd = pidfd.map_err(|error| Error::Session("watch the program", error))?;
         recorder.root = Root::Child { pid, pidfd, ended: None };
@@ -120,6 +124,7 @@ impl Recorder {
         output: impl FnOnce() -> Result<File, Error>,
     ) -> Result<Self, Error> {
         let (mut recorder, _) = Self::prepare(plan, output)?;
+        recorder.modules.files.make_room();
         recorder.arrivals.push(Arrival::new(socket));
         Ok(recorder)
     }
@@ -434,6 +439,7 @@ impl Recorder {
                 agents: self.agents,
                 agent_error: self.agent_error,
                 was_paused: self.is_paused,
+                files: self.modules.files,
                 handler_times: self.journal.handler_times,
             }),
         }

@@ -135,6 +135,9 @@ impl<'m> Search<'m, '_> {
 
     /// Whether something else than `kept` is at the module's path by now.
     fn changed(&self, kept: &File) -> Option<Cause> {
+        if self.module.path.starts_with("/memfd:") {
+            return None; // never was in a folder
+        }
         let path = Path::new(&self.module.path);
         let now = self.roots.iter().find_map(|root| root.open(path).ok());
         let Some(now) = now else { return Some(Cause::Removed) };

@@ -10,7 +10,7 @@ use object::{Object, ObjectSection};
 use xz4rust::{DICT_SIZE_MIN, XzDecoder, XzReader};
 
 /// Larger tables are not read: bytes. That of the largest programs takes some tens of megabytes.
-const LARGEST: u64 = 256 << 20;
+const LARGEST: u64 = 128 << 20;
 /// What xz may remember of the bytes before, at its highest level: bytes.
 const LARGEST_DICTIONARY: usize = 64 << 20;
 const BUFFER: NonZeroUsize = NonZeroUsize::new(64 << 10).expect("it is not zero");
