@@ -32,7 +32,7 @@ pub use input::Input;
 pub use naming::Naming;
 pub use places::Places;
 pub use record::Record;
-pub use report::Report;
+pub use report::{By, Report};
 pub use sampling::{Clock, Follow, Sampling, When};
 pub use symbolize::Symbolize;
 

@@ -1,40 +1,64 @@
-//! The functions with the most CPU time.
+//! The functions, or what else a profile is added up by, with the most CPU time.
 
 use std::io::{self, Write};
 
-use sigspy_model::Profile;
+use sigspy_model::{Profile, Symbols};
 
 use super::TextOptions;
 use super::table::Table;
+use crate::groups::{By, grouped};
 use crate::interval::{effective_samples, wilson};
 use crate::names::{NameId, shortened};
-use crate::paths::{Paths, STACKLESS};
+use crate::paths::{Paths, Roots, STACKLESS};
 use crate::quality::{percent, seconds, share};
 
-/// Writes two tables: functions by own time, and by total time.
+/// Writes two tables: by own time, and by total time. Threads and processes call nobody, and have
+/// one.
 pub fn write(
+    profile: &Profile,
+    symbols: &Symbols,
+    by: By,
+    options: &TextOptions,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let symbols = grouped(profile, symbols.clone(), by);
+    let roots = Roots { processes: by == By::Process, threads: by == By::Thread };
+    let paths = Paths::new(profile, &symbols, roots);
+    let (many, one) = words(by);
+    let mut write = |title: &str, kind: &str, cpu_ns: Vec<u64>| {
+        writeln!(out, "\n{many} by CPU time{title}\n")?;
+        write_table(&ranked(cpu_ns, &paths), [kind, one], profile, &paths, options, out)
+    };
+    if matches!(by, By::Thread | By::Process) {
+        return write("", "total", of_roots(&paths));
+    }
+    write(" of their own", "self", own(&paths))?;
+    write(" including all they call", "total", total(&paths))
+}
+
+/// What there are several of, and one of it.
+fn words(by: By) -> (&'static str, &'static str) {
+    match by {
+        By::Function => ("Functions", "function"),
+        By::Crate => ("Crates", "crate"),
+        By::Module => ("Modules", "module"),
+        By::File => ("Files", "file"),
+        By::Line => ("Lines", "line"),
+        By::Thread => ("Threads", "thread"),
+        By::Process => ("Programs", "program"),
+    }
+}
+
+fn write_table(
+    rows: &[(NameId, u64)],
+    [kind, what]: [&str; 2],
     profile: &Profile,
     paths: &Paths<'_>,
     options: &TextOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let samples = effective_samples(profile);
-    writeln!(out, "\nFunctions by CPU time of their own\n")?;
-    write_table(&ranked(own(paths), paths), "self", samples, paths, options, out)?;
-    writeln!(out, "\nFunctions by CPU time including all they call\n")?;
-    write_table(&ranked(total(paths), paths), "total", samples, paths, options, out)
-}
-
-fn write_table(
-    rows: &[(NameId, u64)],
-    kind: &str,
-    samples: f64,
-    paths: &Paths<'_>,
-    options: &TextOptions,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let total_ns = paths.total_ns();
-    let mut table = Table::new([kind, "95 % interval", "CPU s", "function"]);
+    let (samples, total_ns) = (effective_samples(profile), paths.total_ns());
+    let mut table = Table::new([kind, "95 % interval", "CPU s", what]);
     for (id, cpu_ns) in rows.iter().take(options.limit) {
         let name = paths.names.get(*id);
         let share = share(*cpu_ns, total_ns);
@@ -43,6 +67,17 @@ fn write_table(
         table.push([percent(share), interval, seconds(*cpu_ns), name]);
     }
     table.write_first_of(rows.len(), out)
+}
+
+/// CPU time by name, for the frames that stacks begin with: nanoseconds.
+fn of_roots(paths: &Paths<'_>) -> Vec<u64> {
+    let mut cpu_ns = vec![0; paths.names.len()];
+    for (path, load) in &paths.loads {
+        if let Some(root) = path.first() {
+            cpu_ns[root.name().index()] += load.cpu_ns;
+        }
+    }
+    cpu_ns
 }
 
 /// In percent. None for time that was counted, not sampled.

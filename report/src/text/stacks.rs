@@ -8,13 +8,10 @@ use sigspy_model::{LocationId, Profile, StackKind, Stop};
 
 use super::TextOptions;
 use super::table::Table;
+use crate::groups::{ANONYMOUS, module_of};
 use crate::names::presentable;
 use crate::paths::reason;
 use crate::quality::{percent, seconds, share};
-
-/// Code that no file holds, and such code with a name.
-const ANONYMOUS: &str = "[anon]";
-const COMPILED: &str = "[jit]";
 
 /// CPU time of samples with a stack, and of those whose stack is whole, ns.
 #[derive(Clone, Copy, Default)]
@@ -46,13 +43,7 @@ pub fn write(profile: &Profile, options: &TextOptions, out: &mut dyn Write) -> i
 }
 
 fn module<'p>(profile: &'p Profile, location: Option<&LocationId>) -> &'p str {
-    let Some(id) = location else { return ANONYMOUS };
-    let module = profile.locations.get(id.0 as usize).and_then(|location| location.module);
-    match module.and_then(|id| profile.modules.get(id.0 as usize)) {
-        Some(module) => module.name(),
-        None if profile.code_names.contains_key(id) => COMPILED,
-        None => ANONYMOUS,
-    }
+    location.map_or(ANONYMOUS, |id| module_of(profile, *id))
 }
 
 fn write_running(
