@@ -2,11 +2,12 @@
 //!
 //! Everything here is a function of [`Profile`](sigspy_model::Profile)s and their
 //! [`Symbols`](sigspy_model::Symbols): no file is opened, nothing is run or printed. [`Comparison`]
-//! does it all; [`result`] is what is written down of it.
+//! does it all; [`result`] is what is written down of it, and [`check`] what a build is told.
 //!
 //! A function is known by its [`Key`] on both sides. Its samples are counted run by run
 //! ([`functions`]), tested ([`stats`]), and named anew or explained where they only moved.
 
+pub mod check;
 mod comparison;
 pub mod functions;
 mod key;

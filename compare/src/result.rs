@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::key::Key;
+
 /// Version of these types, for those who read them from a file.
 pub const SCHEMA: u32 = 1;
 
@@ -156,6 +158,12 @@ impl Function {
 }
 
 impl Comparison {
+    /// The function with a key.
+    pub fn function(&self, key: &Key) -> Option<&Function> {
+        let is_it = |one: &&Function| *one.module == *key.module && *one.function == *key.function;
+        self.functions.iter().find(is_it)
+    }
+
     /// Functions that take longer, and not because cost was moved.
     pub fn slower(&self) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(|one| one.finding == Finding::Slower && !one.is_cost_shift())
