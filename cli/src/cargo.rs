@@ -17,7 +17,7 @@ use clap::Parser;
 use crate::args::{Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Target};
 use crate::error::Error;
 use crate::record::{self, Program};
-use crate::{flamegraph, message};
+use crate::{command_line, flamegraph, message};
 
 pub use choose::NoChoice;
 pub use handover::take_note;
@@ -25,13 +25,28 @@ pub use handover::take_note;
 use choose::Choice;
 use workspace::Workspace;
 
-/// Understands the command line. Cargo puts `sigspy` before the words of the user.
-pub fn parse(words: impl Iterator<Item = OsString>) -> Result<CargoArguments, clap::Error> {
+/// The words of the command line. Cargo puts `sigspy` before those of the user.
+pub fn words(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
     if words.get(1).is_some_and(|word| word == "sigspy") {
         words.remove(1);
     }
+    words
+}
+
+/// Understands them.
+pub fn parse(words: &[OsString]) -> Result<CargoArguments, clap::Error> {
     CargoArguments::try_parse_from(words)
+}
+
+/// Understands them again, with the settings for `sigspy flamegraph` or `record`.
+pub fn add_settings(
+    words: &[OsString],
+    arguments: CargoArguments,
+) -> Result<CargoArguments, Error> {
+    let name = arguments.command_name();
+    let command = name.unwrap_or("flamegraph");
+    command_line::with_settings(words, name, command, &arguments.global, parse)
 }
 
 /// Runs the command.

@@ -3,17 +3,64 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::error::ErrorKind;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
 
-use crate::args::{Arguments, Color, Command};
+use crate::args::{Arguments, Color, Command, Global};
+use crate::config::{self, Setting};
+use crate::error::{Error, reason};
 use crate::output;
 
 /// What people type.
 pub const NAME: &str = "sigspy";
 
-/// The command line as clap knows it.
+/// The command line as clap knows it. A flag that is given again replaces what was said before.
 pub fn command() -> clap::Command {
-    Arguments::command()
+    Arguments::command().mut_subcommands(|command| command.args_override_self(true))
+}
+
+/// Understands `words` again, with defaults from files of settings.
+pub fn add_settings(words: &[OsString], arguments: Arguments) -> Result<Arguments, Error> {
+    let matches = command().try_get_matches_from(words);
+    let matches = matches.map_err(|error| Error::Usage(Box::new(error)))?;
+    match matches.subcommand_name().filter(|name| config::applies_to(name)) {
+        Some(name) => with_settings(words, Some(name), name, &arguments.global, parse),
+        None => Ok(arguments),
+    }
+}
+
+/// Understands `words` with the settings for `command`, which go behind the word `behind`, or
+/// behind the program. Flags that `parse` does not know are for another command of that name.
+pub fn with_settings<A>(
+    words: &[OsString],
+    behind: Option<&str>,
+    command: &str,
+    global: &Global,
+    parse: impl Fn(&[OsString]) -> Result<A, clap::Error>,
+) -> Result<A, Error> {
+    let with = |settings: &[Setting]| {
+        let (before, after) = words.split_at(1 + behind.map_or(0, |name| place_of(name, words)));
+        let flags: Vec<OsString> = settings.iter().flat_map(|one| one.words.clone()).collect();
+        parse(&[before, &flags, after].concat())
+    };
+    let mut settings = config::settings_of(command, global)?;
+    settings.retain(|one| {
+        let parsed = with(std::slice::from_ref(one));
+        !parsed.is_err_and(|error| error.kind() == ErrorKind::UnknownArgument)
+    });
+    with(&settings).map_err(|error| {
+        let wrong = settings.iter().find_map(|one| {
+            let reason = reason(&with(std::slice::from_ref(one)).err()?);
+            Some(Error::Config { file: one.file.clone(), line: one.line, problem: reason })
+        });
+        wrong.unwrap_or_else(|| Error::Usage(Box::new(error)))
+    })
+}
+
+/// Where the name of the command is.
+fn place_of(name: &str, words: &[OsString]) -> usize {
+    let is_value = |index: usize| words[index - 1] == "--config" || words[index - 1] == "--color";
+    (1..words.len()).find(|&index| words[index] == name && !is_value(index)).unwrap_or(0)
 }
 
 /// Understands `words`, the first of which is the program.

@@ -47,6 +47,16 @@ pub enum Error {
     NothingToRun,
     /// Cargo was to run all of these, and one is drawn.
     SeveralToRun(Vec<PathBuf>),
+    /// The command line makes no sense.
+    Usage(Box<clap::Error>),
+    /// A file of settings cannot be read.
+    ReadConfig(PathBuf, io::Error),
+    /// A file of settings says what it cannot.
+    Config {
+        file: PathBuf,
+        line: usize,
+        problem: String,
+    },
     /// A variable of the environment is no good as the option that it stands for.
     BadEnvironment(Box<clap::Error>),
 }
@@ -148,14 +158,27 @@ impl fmt::Display for Error {
                 let names: Vec<_> = programs.iter().map(|path| path.display().to_string()).collect();
                 write!(f, "a flame graph shows one program, and cargo would run {}", names.join(", "))
             }
+            Self::Usage(error) => f.write_str(&reason(error)),
+            Self::ReadConfig(path, _) => write!(
+                f,
+                "cannot read the settings in {}; name another file, or say --no-config",
+                path.display()
+            ),
+            Self::Config { file, line, problem } => {
+                write!(f, "{}:{line}: {problem}", file.display())
+            }
             Self::BadEnvironment(error) => {
-                let text = error.to_string();
-                let first = text.lines().next().unwrap_or_default();
-                let reason = first.strip_prefix("error: ").unwrap_or(first);
-                write!(f, "the environment does not say how to record: {reason}")
+                write!(f, "the environment does not say how to record: {}", reason(error))
             }
         }
     }
+}
+
+/// What clap has to say, without help.
+pub fn reason(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    first.strip_prefix("error: ").unwrap_or(first).to_owned()
 }
 
 impl error::Error for Error {
@@ -165,6 +188,7 @@ impl error::Error for Error {
             Self::Report(error) => error.source(),
             Self::Create(_, error) | Self::NoCargo(error) | Self::Handover(error) => Some(error),
             Self::CargoMetadata(error) => Some(error),
+            Self::ReadConfig(_, error) => Some(error),
             _ => None,
         }
     }

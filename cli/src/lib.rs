@@ -6,6 +6,7 @@ mod cargo;
 mod collect;
 mod command_line;
 mod completions;
+mod config;
 mod doctor;
 mod drawing;
 mod error;
@@ -26,7 +27,7 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::Command;
+use args::{Arguments, Command};
 use error::Error;
 
 /// Runs `sigspy`, and returns its exit status.
@@ -36,9 +37,13 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    message::set_up(arguments.global);
+    message::set_up(&arguments.global);
+    ended(command_line::add_settings(&words, arguments).and_then(run))
+}
+
+fn run(arguments: Arguments) -> Result<u8, Error> {
     let is_verbose = arguments.global.verbose;
-    ended(match arguments.command {
+    match arguments.command {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
@@ -50,7 +55,7 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => completions::manual(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
         Command::Busy(arguments) => Ok(doctor::use_cpu_time(&arguments)),
-    })
+    }
 }
 
 /// Runs `cargo-sigspy`, and returns its exit status.
@@ -58,17 +63,19 @@ pub fn cargo_main() -> ExitCode {
     if let Some(code) = cargo::take_note() {
         return code.into();
     }
-    let arguments = match cargo::parse(env::args_os()) {
+    let words = cargo::words(env::args_os());
+    let arguments = match cargo::parse(&words) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    message::set_up(arguments.global);
-    ended(cargo::run(arguments))
+    message::set_up(&arguments.global);
+    ended(cargo::add_settings(&words, arguments).and_then(cargo::run))
 }
 
 fn ended(result: Result<u8, Error>) -> ExitCode {
     match result {
         Ok(code) => code.into(),
+        Err(Error::Usage(error)) => usage(&error),
         Err(error) => {
             if !error.is_known() {
                 message::error(&error);

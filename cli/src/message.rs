@@ -21,8 +21,8 @@ struct Manner {
 static MANNER: OnceLock<Manner> = OnceLock::new();
 
 /// Decides how things are said. What is said before is neither colored nor left out.
-pub fn set_up(wanted: Global) {
-    let Global { quiet, verbose, color } = wanted;
+pub fn set_up(wanted: &Global) {
+    let Global { quiet, verbose, color, .. } = *wanted;
     let is_colored = match color {
         Color::Always => true,
         Color::Never => false,

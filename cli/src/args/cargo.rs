@@ -36,6 +36,14 @@ pub struct CargoArguments {
 }
 
 impl CargoArguments {
+    /// The command, if one was given.
+    pub fn command_name(&self) -> Option<&'static str> {
+        self.command.as_ref().map(|command| match command {
+            CargoCommand::Flamegraph(_) => "flamegraph",
+            CargoCommand::Record(_) => "record",
+        })
+    }
+
     /// Without a command, a flame graph is asked for.
     pub fn wanted(self) -> CargoCommand {
         self.command.unwrap_or_else(|| CargoCommand::Flamegraph(Box::new(self.flamegraph)))

@@ -5,8 +5,9 @@ use clap::CommandFactory;
 use super::*;
 
 fn parsed(line: &str) -> Result<CargoCommand, String> {
-    let words = ["cargo-sigspy", "sigspy"].into_iter().chain(line.split_whitespace());
-    let arguments = parse(words.map(OsString::from)).map_err(|error| error.to_string())?;
+    let line = ["cargo-sigspy", "sigspy"].into_iter().chain(line.split_whitespace());
+    let words = words(line.map(OsString::from));
+    let arguments = parse(&words).map_err(|error| error.to_string())?;
     Ok(arguments.wanted())
 }
 
@@ -107,6 +108,6 @@ fn a_program_has_the_arguments_after_the_dashes() {
 #[test]
 fn the_word_that_cargo_puts_first_may_be_missing() {
     let words = ["cargo-sigspy", "record", "--bin", "a"].map(OsString::from);
-    let arguments = parse(words.into_iter()).unwrap();
+    let arguments = parse(&words).unwrap();
     assert!(matches!(arguments.wanted(), CargoCommand::Record(_)));
 }
