@@ -132,6 +132,7 @@ pages! {
     messages: "docs/messages.md",
     preload: "docs/preload.md",
     reading: "docs/reading.md",
+    settings: "docs/settings.md",
 }
 
 /// Links between pages lead somewhere.
