@@ -1,4 +1,5 @@
-//! What was worked out once about a file, kept on disk by build-id.
+//! What was worked out once about a file, kept on disk by build-id, or by [`file_key`] where there
+//! is none.
 //!
 //! `FOLDER/ab/cdef…`: a CRC-32, then the bytes that were stored under the key `abcdef…`. A file is
 //! written under another name and then renamed, so that any number of processes may read and
@@ -18,6 +19,24 @@ use std::time::{Duration, SystemTime};
 
 /// A file's time of use is brought up to date if it is older than this.
 const USED_LATELY: Duration = Duration::from_secs(24 * 3600);
+/// More than the step in which file systems keep time.
+const A_MOMENT: Duration = Duration::from_secs(2);
+
+/// The key of what is known about a file without a build-id: its device and inode, its size, and
+/// when it was written and changed last. Whoever writes to it, or puts another in its place,
+/// changes that; the system does not let programs set the time of the last change. `None`: it was
+/// changed a moment ago, and may be again without a difference in time.
+pub fn file_key(metadata: &fs::Metadata) -> Option<Vec<u8>> {
+    let changed = Duration::from_secs(u64::try_from(metadata.ctime()).ok()?);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    if now < changed + A_MOMENT {
+        return None;
+    }
+    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+    let numbers = [metadata.dev(), metadata.ino(), metadata.size()];
+    let numbers = numbers.into_iter().chain(times.map(i64::cast_unsigned));
+    Some(numbers.flat_map(u64::to_le_bytes).collect())
+}
 
 /// A folder of files by key. Shared by threads.
 pub struct Cache {
@@ -163,6 +182,17 @@ mod tests {
         assert_eq!(cache.load(&[1, 2]), None);
         let mode = fs::metadata(cache.path(&[1, 2, 3]).unwrap()).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_has_a_key_of_its_own_once_it_is_left_alone() {
+        let old = ["/proc/self/exe", "/bin/sh"].map(|path| fs::metadata(path).unwrap());
+        let [ours, shell] = old.each_ref().map(file_key);
+        assert!(shell.is_some() && ours != shell);
+        assert_eq!(file_key(&old[1]), shell);
+        let folder = Folder::new("young");
+        fs::write(folder.0.join("young"), b"bytes").unwrap();
+        assert_eq!(file_key(&fs::metadata(folder.0.join("young")).unwrap()), None);
     }
 
     #[test]

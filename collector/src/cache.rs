@@ -1,4 +1,4 @@
-//! Unwind tables on disk, by build-id, so that each module is compiled once.
+//! Unwind tables on disk, by build-id or else by file, so that each module is compiled once.
 
 use std::path::Path;
 
@@ -19,16 +19,14 @@ impl Cache {
         sigspy_cache::Cache::open(&folder.join(FOLDER), MOST_BYTES).map(Self)
     }
 
-    /// The table of the module with this build-id.
-    pub fn load(&self, build_id: &[u8]) -> Option<Vec<u8>> {
-        self.0
-            .load(build_id)
-            .filter(|bytes| Table::new(bytes).is_some_and(|table| table.validate()))
+    /// The table of the module with this key.
+    pub fn load(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.load(key).filter(|bytes| Table::new(bytes).is_some_and(|table| table.validate()))
     }
 
     /// Keeps a table, if it can.
-    pub fn store(&self, build_id: &[u8], table: &[u8]) {
-        self.0.store(build_id, table);
+    pub fn store(&self, key: &[u8], table: &[u8]) {
+        self.0.store(key, table);
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use sigspy_cache::file_key;
+
 use crate::arena::Arena;
 use crate::image::{self, Headers};
 use crate::journal::Journal;
@@ -76,14 +78,15 @@ impl Modules {
         let id = self.modules.len() as u32;
         let build_id = headers.build_id.clone();
         let is_file = mapping.file != FileId::default();
+        let key = build_id.clone().or_else(|| file_key(&file.as_ref()?.metadata().ok()?));
         self.files.keep(pid, &mapping.path, build_id.as_deref(), file);
         journal.events.push(Event::Module {
             id,
             path: mapping.path.clone(),
-            build_id: build_id.clone(),
+            build_id,
             image: (!is_file).then(|| image.bytes().to_vec()),
         });
-        self.tables.ask_for(id, build_id, image);
+        self.tables.ask_for(id, key, image);
         self.modules.push(Module { headers, table: Table::Pending });
         Some(id)
     }

@@ -16,7 +16,8 @@ use crate::image::Image;
 /// A module whose table is wanted.
 struct Job {
     module: u32,
-    build_id: Option<Vec<u8>>,
+    /// Under which the cache keeps it.
+    key: Option<Vec<u8>>,
     image: Image,
 }
 
@@ -59,9 +60,9 @@ impl Tables {
         Ok(Self { jobs: Some(jobs), workers, finished, ready, pending: 0 })
     }
 
-    /// Asks for the table of a module.
-    pub fn ask_for(&mut self, module: u32, build_id: Option<Vec<u8>>, image: Image) {
-        let job = Job { module, build_id, image };
+    /// Asks for the table of a module, which the cache keeps under `key`.
+    pub fn ask_for(&mut self, module: u32, key: Option<Vec<u8>>, image: Image) {
+        let job = Job { module, key, image };
         if self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()) {
             self.pending += 1;
         }
@@ -120,13 +121,13 @@ impl Worker {
     }
 
     fn table(&self, job: &Job) -> Option<Vec<u8>> {
-        let cache = (*self.cache).as_ref().zip(job.build_id.as_deref());
-        if let Some(table) = cache.and_then(|(cache, build_id)| cache.load(build_id)) {
+        let cache = (*self.cache).as_ref().zip(job.key.as_deref());
+        if let Some(table) = cache.and_then(|(cache, key)| cache.load(key)) {
             return Some(table);
         }
         let table = sigspy_unwind::compile(job.image.bytes()).ok()?.bytes;
-        if let Some((cache, build_id)) = cache {
-            cache.store(build_id, &table);
+        if let Some((cache, key)) = cache {
+            cache.store(key, &table);
         }
         Some(table)
     }
