@@ -10,6 +10,7 @@ use sigspy_model::{ModuleId, Profile};
 use sigspy_symbolizer::{Kept, Servers, Sources};
 
 use crate::args::Places;
+use crate::record;
 
 /// All places: folders that were named, those of this system, and debuginfod servers if there are
 /// any.
@@ -19,7 +20,8 @@ pub fn of(places: &Places) -> Sources {
 
 /// The same, without asking anybody.
 pub fn local(places: &Places) -> Sources {
-    Sources { folders: places.symbol_dirs.clone(), ..Sources::default() }
+    let folders = places.symbol_dirs.clone();
+    Sources { folders, cache: record::cache_folder(), ..Sources::default() }
 }
 
 /// With the files that ran, as far as they were kept.

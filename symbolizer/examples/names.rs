@@ -1,15 +1,17 @@
-//! `names FILE`: prints the frames of addresses of an ELF file, as `addr2line -afi` does. Addresses
-//! are read from standard input, one a line, hexadecimal.
+//! `names FILE [CACHE]`: prints the frames of addresses of an ELF file, as `addr2line -afi` does.
+//! Addresses are read from standard input, one a line, hexadecimal. CACHE is the folder for names
+//! that are looked up, and where they are found the next time.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 
 use object::{Object, ReadCache};
 use sigspy_model::{BuildId, Location, LocationId, Module, ModuleId};
 use sigspy_symbolizer::{Sources, symbolize};
 
 fn main() {
-    let path = std::env::args().nth(1).expect("usage: names FILE < ADDRESSES");
+    let path = std::env::args().nth(1).expect("usage: names FILE [CACHE] < ADDRESSES");
     let text = std::io::read_to_string(std::io::stdin()).expect("addresses on standard input");
     let number = |line: &str| u64::from_str_radix(line.trim_start_matches("0x"), 16);
     let addresses: Vec<u64> =
@@ -18,7 +20,8 @@ fn main() {
     let module = Module { build_id: build_id(&path), path, image: None };
     let location = |address: &u64| Location { module: Some(ModuleId(0)), address: *address };
     let locations: Vec<_> = addresses.iter().map(location).collect();
-    let sources = Sources::default();
+    let sources =
+        Sources { cache: std::env::args_os().nth(2).map(PathBuf::from), ..Sources::default() };
     let found = symbolize(&[module], &locations, &BTreeMap::new(), &sources, &|_, _| ());
     for problem in &found.problems {
         eprintln!("{problem}");

@@ -37,6 +37,9 @@ pub fn look_up(
     addresses: &[u64],
     texts: &Texts,
 ) -> Found {
+    if addresses.is_empty() {
+        return Found { frames: Vec::new(), cause: None };
+    }
     let own = files.own.as_ref().and_then(Image::elf);
     let debug = files.debug.as_ref().and_then(Image::elf);
     let shared = files.shared.as_ref().and_then(Image::elf);

@@ -22,6 +22,8 @@ pub struct Sources {
     pub kept: BTreeMap<ModuleId, Kept>,
     /// Asked last, for what was found nowhere else.
     pub servers: Option<Servers>,
+    /// The folder of caches, in which names are kept for the next time. `None` is to do without.
+    pub cache: Option<PathBuf>,
 }
 
 /// What was kept of a module when it ran, so that it matters no longer what is at its path.
@@ -40,6 +42,7 @@ impl Default for Sources {
             debug_root: DEBUG_ROOT.into(),
             kept: BTreeMap::new(),
             servers: None,
+            cache: None,
         }
     }
 }

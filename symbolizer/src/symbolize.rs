@@ -7,9 +7,10 @@ use sigspy_model::{Frame, Language, Location, LocationId, Module, ModuleId, Symb
 
 use crate::demangle::clean;
 use crate::lookup::MANY;
-use crate::module::{self, Answer};
+use crate::module::{self, Answer, Common};
 use crate::pool;
 use crate::problem::Problem;
+use crate::shelf::Shelf;
 use crate::sources::Sources;
 use crate::texts::Texts;
 
@@ -38,26 +39,31 @@ pub fn symbolize(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Symbolized {
     let jobs = jobs(modules, locations);
-    let (texts, done) = (Texts::default(), AtomicUsize::new(0));
+    let shelf = sources.cache.as_deref().and_then(Shelf::open);
+    let common = Common { sources, shelf, texts: Texts::default() };
+    let done = AtomicUsize::new(0);
     let finish = |job: &Job<'_>| {
-        let answer = module::symbolize(job.module, job.id, &job.addresses, sources, &texts);
+        let answer = module::symbolize(job.module, job.id, &job.addresses, &common);
         // Relaxed: only a count.
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
         answer
     };
     let (large, small): (Vec<&Job<'_>>, Vec<_>) =
         jobs.iter().partition(|job| job.addresses.len() > MANY);
-    let mut answers: BTreeMap<ModuleId, (&Job<'_>, Answer)> = BTreeMap::new();
-    answers.extend(large.iter().map(|job| (job.id, (*job, finish(job)))));
+    let mut answered: BTreeMap<ModuleId, Answered<'_>> = BTreeMap::new();
+    answered.extend(large.iter().map(|job| (job.id, Answered::new(job, finish(job)))));
     let rest = pool::map(&small, |job| finish(job));
-    answers.extend(small.iter().zip(rest).map(|(job, answer)| (job.id, (*job, answer))));
+    answered
+        .extend(small.iter().zip(rest).map(|(job, answer)| (job.id, Answered::new(job, answer))));
 
     let frames = (0..).map(LocationId).zip(locations).map(|(id, location)| match location.module {
-        Some(_) => frames(&answers, *location),
-        None => vec![compiled(code_names.get(&id))],
+        Some(module) => {
+            answered.get_mut(&module).and_then(|answered| answered.frames(location.address))
+        }
+        None => Some(vec![compiled(code_names.get(&id))]),
     });
-    let frames = frames.collect();
-    let problems = answers.into_iter().filter_map(|(id, (job, answer))| {
+    let frames = frames.map(|frames| frames.unwrap_or_else(|| vec![compiled(None)])).collect();
+    let problems = answered.into_iter().filter_map(|(id, Answered { job, answer, .. })| {
         answer.cause.map(|cause| Problem { module: id, path: job.module.path.clone(), cause })
     });
     Symbolized { problems: problems.collect(), symbols: Symbols::new(frames) }
@@ -68,6 +74,8 @@ struct Job<'m> {
     id: ModuleId,
     module: &'m Module,
     addresses: Vec<u64>,
+    /// How many locations want each.
+    wanted: Vec<usize>,
 }
 
 fn jobs<'m>(modules: &'m [Module], locations: &[Location]) -> Vec<Job<'m>> {
@@ -79,18 +87,34 @@ fn jobs<'m>(modules: &'m [Module], locations: &[Location]) -> Vec<Job<'m>> {
     }
     let job = |(id, mut addresses): (ModuleId, Vec<u64>)| {
         addresses.sort_unstable();
+        let wanted = addresses.chunk_by(|a, b| a == b).map(<[u64]>::len).collect();
         addresses.dedup();
-        modules.get(id.0 as usize).map(|module| Job { id, module, addresses })
+        modules.get(id.0 as usize).map(|module| Job { id, module, addresses, wanted })
     };
     wanted.into_iter().filter_map(job).collect()
 }
 
-fn frames(answers: &BTreeMap<ModuleId, (&Job<'_>, Answer)>, location: Location) -> Vec<Frame> {
-    let found = location.module.and_then(|id| answers.get(&id)).and_then(|(job, answer)| {
-        let index = job.addresses.binary_search(&location.address).ok()?;
-        answer.frames.get(index).cloned()
-    });
-    found.unwrap_or_else(|| vec![compiled(None)])
+/// A job that is done.
+struct Answered<'j> {
+    job: &'j Job<'j>,
+    answer: Answer,
+    /// How many locations still want each address.
+    wanted: Vec<usize>,
+}
+
+impl<'j> Answered<'j> {
+    fn new(job: &'j Job<'j>, answer: Answer) -> Self {
+        Self { job, answer, wanted: job.wanted.clone() }
+    }
+
+    /// The frames for one of the locations that want them. They are copied for all but the last.
+    fn frames(&mut self, address: u64) -> Option<Vec<Frame>> {
+        let index = self.job.addresses.binary_search(&address).ok()?;
+        let frames = self.answer.frames.get_mut(index)?;
+        let wanted = self.wanted.get_mut(index)?;
+        *wanted -= 1;
+        Some(if *wanted == 0 { std::mem::take(frames) } else { frames.clone() })
+    }
 }
 
 /// Code that no file holds.

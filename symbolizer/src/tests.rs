@@ -3,6 +3,7 @@
 mod damage;
 mod debug_files;
 mod folder;
+mod kept;
 mod nameless;
 mod names;
 mod places;

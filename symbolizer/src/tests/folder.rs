@@ -45,6 +45,13 @@ impl Folder {
         program
     }
 
+    /// The `.dwo` file that a compiler left.
+    pub fn unit(&self) -> PathBuf {
+        let paths = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        let mut units = paths.filter(|path| path.extension().is_some_and(|kind| kind == "dwo"));
+        units.next().unwrap()
+    }
+
     /// Runs a tool in the folder.
     pub fn run(&self, tool: &str, arguments: &[&str]) {
         run(Command::new(tool).args(arguments).current_dir(&self.0));

@@ -19,16 +19,9 @@ fn end_with(frames: &[Frame], names: &[&str]) -> bool {
     frames.len() >= names.len() && are(&frames[frames.len() - names.len()..], names)
 }
 
-/// A program whose functions are described in `app-app.dwo`.
+/// A program whose functions are described in a `.dwo` file.
 fn split(folder: &Folder, arguments: &[&str]) -> std::path::PathBuf {
     folder.compile(INLINING, &[arguments, &["-g", "-gsplit-dwarf"]].concat())
-}
-
-/// The `.dwo` file that the compiler left.
-fn unit(folder: &Folder) -> std::path::PathBuf {
-    let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    let mut units = entries.filter(|path| path.extension().is_some_and(|kind| kind == "dwo"));
-    units.next().unwrap()
 }
 
 #[test]
@@ -64,8 +57,8 @@ fn units_behind_types_are_found() {
 fn units_that_moved_with_the_program_are_found_beside_it() {
     let (folder, other) = (Folder::new("split-moved"), Folder::new("split-moved-there"));
     split(&folder, &[]);
-    let there = other.file(unit(&folder).file_name().unwrap().to_str().unwrap());
-    fs::rename(unit(&folder), there).unwrap();
+    let there = other.file(folder.unit().file_name().unwrap().to_str().unwrap());
+    fs::rename(folder.unit(), there).unwrap();
     fs::rename(folder.file("app"), other.file("app")).unwrap();
     assert!(inlined(&other.file("app")).0.is_some());
 }
@@ -74,7 +67,7 @@ fn units_that_moved_with_the_program_are_found_beside_it() {
 fn units_that_are_missing_or_of_another_build_are_told() {
     let folder = Folder::new("split-missing");
     let program = split(&folder, &[]);
-    let unit = unit(&folder);
+    let unit = folder.unit();
     let foreign = Folder::new("split-foreign");
     split(&foreign, &["-Dinner=another"]);
     let told = |replace: &dyn Fn()| {
@@ -84,7 +77,7 @@ fn units_that_are_missing_or_of_another_build_are_told() {
         let Some(Cause::MissingUnits(missing)) = cause else { panic!("{cause:?}") };
         assert_eq!((missing.count, &missing.first), (1, &unit));
     };
-    told(&|| _ = fs::copy(self::unit(&foreign), &unit).unwrap());
+    told(&|| _ = fs::copy(foreign.unit(), &unit).unwrap());
     told(&|| fs::write(&unit, "no ELF file").unwrap());
     told(&|| fs::remove_file(&unit).unwrap());
 }
@@ -94,7 +87,7 @@ fn functions_are_read_from_a_package_beside_the_program() {
     let folder = Folder::new("split-package");
     let program = split(&folder, &["-gdwarf-4"]);
     folder.run("dwp", &["-e", "app", "-o", "app.dwp"]);
-    fs::remove_file(unit(&folder)).unwrap();
+    fs::remove_file(folder.unit()).unwrap();
     let (frames, cause) = inlined(&program);
     assert!(frames.is_some() && cause.is_none(), "{cause:?}");
     fs::write(folder.file("app.dwp"), "no ELF file").unwrap();
