@@ -2,7 +2,9 @@
 
 mod agent;
 mod cargo;
+mod comparing;
 mod completions;
+mod diff;
 mod doctor;
 mod drawing;
 mod export;
@@ -22,7 +24,9 @@ pub use agent::{Agent, Collect};
 pub use cargo::{
     Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Target, UnitKind,
 };
+pub use comparing::{Comparing, Generics, Normalize};
 pub use completions::{Completions, Man};
+pub use diff::{Diff, DiffFormat, Layout};
 pub use doctor::{Busy, Doctor};
 pub use drawing::Drawing;
 pub use export::{Export, Format, Unit};
@@ -57,6 +61,9 @@ pub enum Command {
     /// Show a recording as text: top functions, call tree, threads
     #[command(args_override_self = true)]
     Report(Report),
+    /// Compare recordings: which functions take more or less time, and how sure that is
+    #[command(after_help = diff::DIFF_HELP)]
+    Diff(Box<Diff>),
     /// Write a recording in another format
     #[command(args_override_self = true)]
     Export(Export),

@@ -23,6 +23,9 @@ pub enum Error {
     BinaryToTerminal,
     /// There is no recording by the default name.
     NoRecording,
+    /// There is no recording in this folder.
+    NoRecordings(PathBuf),
+    Folder(PathBuf, io::Error),
     /// More of the time has no whole stack than was allowed, both in percent.
     Loss {
         loss: f64,
@@ -128,6 +131,12 @@ impl fmt::Display for Error {
                 "there is no recording here; make one with `sigspy record -- PROGRAM`, \
                  or name one",
             ),
+            Self::NoRecordings(folder) => write!(
+                f,
+                "there are no recordings in {}; their names end with .sigspy",
+                folder.display()
+            ),
+            Self::Folder(folder, _) => write!(f, "cannot read the folder {}", folder.display()),
             Self::Loss { loss, most } => write!(
                 f,
                 "{loss:.2} % of the time has no whole stack, more than --fail-on-loss {most}; \
@@ -186,7 +195,10 @@ impl error::Error for Error {
         match self {
             Self::Collector(error) => error.source(),
             Self::Report(error) => error.source(),
-            Self::Create(_, error) | Self::NoCargo(error) | Self::Handover(error) => Some(error),
+            Self::Create(_, error)
+            | Self::Folder(_, error)
+            | Self::NoCargo(error)
+            | Self::Handover(error) => Some(error),
             Self::CargoMetadata(error) => Some(error),
             Self::ReadConfig(_, error) => Some(error),
             _ => None,

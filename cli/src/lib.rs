@@ -5,8 +5,10 @@ mod args;
 mod cargo;
 mod collect;
 mod command_line;
+mod comparing;
 mod completions;
 mod config;
+mod diff;
 mod doctor;
 mod drawing;
 mod error;
@@ -47,6 +49,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Symbolize(arguments) => symbolize::run(arguments),
         Command::Agent(_) => collect::print_agent(),

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::doubts::doubts;
 use crate::functions::{FunctionId, Functions, Input, Naming};
 use crate::key::Key;
 use crate::renames::{pairs, sum};
@@ -38,6 +39,8 @@ pub struct Comparison {
     renamed: Vec<(FunctionId, Key)>,
     /// Functions whose cost came from elsewhere, and from where.
     shifts: Vec<(FunctionId, String)>,
+    /// What is wrong with the profiles, in sentences.
+    doubts: Vec<String>,
 }
 
 /// What one comparison makes suspect, for another to confirm.
@@ -64,7 +67,8 @@ impl Comparison {
             pairs.iter().map(|(old, new)| (*new, functions.keys[*old].clone())).collect();
         pairs.iter().for_each(|(old, new)| functions.merge(*old, *new));
         let analysis = analyse(&functions.own, &options.functions);
-        Self::finished(functions, analysis, options.clone(), renamed)
+        let doubts = doubts(base, head);
+        Self::finished(functions, analysis, options.clone(), renamed, doubts)
     }
 
     /// Compares the suspects alone, in runs that had no part in making them suspect. The second
@@ -85,7 +89,7 @@ impl Comparison {
         let rows: Vec<FunctionId> =
             suspects.functions.iter().filter_map(|key| functions.find(key)).collect();
         let analysis = analyse_again(&functions.own, &rows, &options.functions);
-        let again = Self::finished(functions, analysis, options, Vec::new());
+        let again = Self::finished(functions, analysis, options, Vec::new(), doubts(base, head));
         let mut confirmed = again.suspects();
         confirmed.total &= suspects.total;
         (again, confirmed)
@@ -96,11 +100,12 @@ impl Comparison {
         analysis: Analysis,
         options: Options,
         renamed: Vec<(FunctionId, Key)>,
+        doubts: Vec<String>,
     ) -> Self {
         let flagged = analysis.slower().chain(analysis.faster());
         let shift = |one: &Tested| Some((one.row, unmoved(&functions, &analysis, one.row)?));
         let shifts = flagged.filter_map(shift).collect();
-        Self { functions, analysis, options, renamed, shifts }
+        Self { functions, analysis, options, renamed, shifts, doubts }
     }
 
     /// What is slower by more than chance explains, cost that was only moved left out. Nothing is,
@@ -151,6 +156,38 @@ impl Comparison {
             detectable: SHARES.into_iter().filter_map(seen).collect(),
             notes: self.notes(),
         }
+    }
+
+    /// The stacks of all runs by the names of their functions, outermost first, with the CPU seconds of
+    /// a run of each side, resized. Equal names are one function, and stacks are in the order of
+    /// their names.
+    pub fn stacks(&self) -> Vec<(Vec<&str>, [f64; 2])> {
+        let factors = self.side_factors();
+        let named = self.functions.stacks.iter().map(|(path, [base, head])| {
+            let names = path.iter().map(|id| &*self.functions.keys[*id].function).collect();
+            (names, [base * factors[0], head * factors[1]])
+        });
+        let mut stacks: Vec<(Vec<&str>, [f64; 2])> = named.collect();
+        stacks.sort_by(|(a, _), (b, _)| a.cmp(b));
+        stacks.dedup_by(|(name, from), (kept, to)| {
+            let equal = name == kept;
+            if equal {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+            }
+            equal
+        });
+        stacks
+    }
+
+    /// From the CPU seconds of all runs of a side to those of one, resized.
+    fn side_factors(&self) -> [f64; 2] {
+        let runs = &self.functions.own.runs;
+        let samples: Vec<f64> = runs.iter().map(|run| run.samples).collect();
+        let resized = self.seconds(&samples);
+        let seconds: Vec<f64> =
+            runs.iter().map(|run| run.samples * run.seconds_per_sample).collect();
+        let (base, head) = self.functions.own.sides(&seconds);
+        [resized[0] / sum_of(base).max(1e-9), resized[1] / sum_of(head).max(1e-9)]
     }
 
     fn rows(&self) -> impl Iterator<Item = FunctionId> {
@@ -248,7 +285,7 @@ impl Comparison {
     }
 
     fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.doubts.clone();
         if !self.noise_is_known() {
             notes.push(
                 "there is one run on each side, so nothing is known about how much runs differ by \

@@ -9,6 +9,7 @@
 
 pub mod check;
 mod comparison;
+mod doubts;
 pub mod functions;
 mod key;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod shift;
 pub mod stats;
 
 pub use comparison::{Comparison, Options, Suspects};
+pub use doubts::{doubts, faults};
 pub use functions::{Input, Naming};
 pub use key::Key;
 pub use name::Generics;

@@ -37,6 +37,13 @@ impl error::Error for Error {
     }
 }
 
+impl From<serde_json::Error> for Error {
+    /// What is written has a form in JSON, so it is the writer that failed.
+    fn from(error: serde_json::Error) -> Self {
+        Self::Write(error.into())
+    }
+}
+
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Write(error)

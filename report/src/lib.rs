@@ -10,6 +10,7 @@
 
 mod callgrind;
 mod chrome;
+mod comparison;
 mod crates;
 mod error;
 mod firefox;
@@ -41,6 +42,10 @@ mod made_up;
 
 pub use callgrind::callgrind;
 pub use chrome::chrome;
+pub use comparison::{
+    ComparisonOptions, DiffLayout, comparison_json, comparison_markdown, comparison_text,
+    diff_flamegraph,
+};
 pub use error::Error;
 pub use firefox::firefox;
 pub use flamegraph::{FlameOptions, Palette, flamegraph};

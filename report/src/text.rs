@@ -4,7 +4,7 @@ mod call_tree;
 pub mod functions;
 mod processes;
 mod stacks;
-mod table;
+pub mod table;
 #[cfg(test)]
 mod tests;
 mod threads;

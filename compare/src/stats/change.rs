@@ -42,10 +42,12 @@ pub struct Change {
 }
 
 impl Change {
-    /// The ratio, and its 95 % confidence interval.
+    /// The ratio, and its 95 % confidence interval. All are finite.
     pub fn ratio(&self) -> (f64, f64, f64) {
+        const LARGEST: f64 = 700.0;
         let half = quantile_above(0.025, self.df) * self.standard_error;
-        (self.log_ratio.exp(), (self.log_ratio - half).exp(), (self.log_ratio + half).exp())
+        let of = |log: f64| log.clamp(-LARGEST, LARGEST).exp();
+        (of(self.log_ratio), of(self.log_ratio - half), of(self.log_ratio + half))
     }
 
     /// The chance of such a change, if the true one were `least` (a logarithm) or less in this

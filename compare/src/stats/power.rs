@@ -26,13 +26,14 @@ pub fn detectable(
     let df = analysis.prior.df + analysis.df;
     let p = settings.false_discoveries / analysis.tested.len().max(1) as f64;
     let effect = smallest(settings.least_effect, p, df, (variance * runs).sqrt());
-    Some(effect.max(settings.least_cost / share))
+    Some(effect.max(settings.least_cost / share)).filter(|effect| effect.is_finite())
 }
 
 /// The same for the total CPU time.
 pub fn detectable_total(counts: &Counts, settings: &TotalSettings) -> Option<f64> {
     let change = total_change(counts)?;
-    Some(smallest(settings.least_effect, settings.alpha, change.df, change.standard_error))
+    let effect = smallest(settings.least_effect, settings.alpha, change.df, change.standard_error);
+    Some(effect).filter(|effect| effect.is_finite())
 }
 
 fn smallest(least_effect: f64, p: f64, df: f64, standard_error: f64) -> f64 {
