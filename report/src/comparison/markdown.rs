@@ -25,7 +25,7 @@ pub fn comparison_markdown(
         let (change, interval) = words::change_of(one);
         let share = one.base_share.max(one.head_share) * 100.0;
         let (q, name) = (words::q_value(one.q_value), code(&words::name(one, options.name_width)));
-        let remark = plain(&words::remark(one));
+        let remark = plain(&words::remark(one, comparison.noise_is_known));
         write!(out, "| {:.3} | {:.3} | {change} | {interval} ", one.base_s, one.head_s)?;
         writeln!(out, "| {q} | {share:.1} % | {name} | {remark} |")?;
     }

@@ -32,7 +32,7 @@ pub fn comparison_text(
     for one in shown {
         let (change, interval) = words::change_of(one);
         let share = format!("{:.1} %", one.base_share.max(one.head_share) * 100.0);
-        let remark = words::remark(one);
+        let remark = words::remark(one, comparison.noise_is_known);
         let name = words::name(one, options.name_width);
         let name = if remark.is_empty() { name } else { format!("{name}  ({remark})") };
         let (before, after) = (format!("{:.3}", one.base_s), format!("{:.3}", one.head_s));

@@ -43,11 +43,12 @@ pub fn change_of(function: &Function) -> (String, String) {
     }
 }
 
-/// `slower`, `faster`, and what else is known: empty for most.
-pub fn remark(function: &Function) -> String {
+/// `slower`, `faster`, with a `?` if that may be noise, and what else is known: empty for most.
+pub fn remark(function: &Function, noise_is_known: bool) -> String {
+    let doubt = if noise_is_known { "" } else { "?" };
     let finding = match function.finding {
-        Finding::Slower => Some("slower".to_owned()),
-        Finding::Faster => Some("faster".to_owned()),
+        Finding::Slower => Some(format!("slower{doubt}")),
+        Finding::Faster => Some(format!("faster{doubt}")),
         Finding::NoEvidence | Finding::NotTested => None,
     };
     let labels = function.labels.iter().filter_map(|label| match label {
@@ -72,10 +73,15 @@ pub fn name(function: &Function, width: usize) -> String {
 
 /// The runs of a side, in one line.
 pub fn side(label: &str, side: &Side) -> String {
-    let runs = if side.runs == 1 { "1 run".to_owned() } else { format!("{} runs", side.runs) };
+    let one = side.runs == 1;
+    let runs = if one { "1 run".to_owned() } else { format!("{} runs", side.runs) };
+    let each = if one { "" } else { " each" };
     let work =
         if side.work == 1.0 { String::new() } else { format!(", {} units of work", side.work) };
-    format!("{runs} of {label}: {:.3} s CPU and {:.0} samples each{work}", side.cpu_s, side.samples)
+    format!(
+        "{runs} of {label}: {:.3} s CPU and {:.0} samples{each}{work}",
+        side.cpu_s, side.samples
+    )
 }
 
 /// What is to be thought of the CPU time as a whole, in one line.
