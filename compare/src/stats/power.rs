@@ -10,7 +10,8 @@ const POWER: f64 = 0.9;
 
 /// The smallest slowdown of a function with this share of the CPU time that would have been found
 /// in nine of ten comparisons, were it the only one: 0.2 is 20 %. About right: optimistic where some
-/// runs are far off the others. `None` without runs to tell noise from.
+/// runs are far off the others. `None` without runs to tell noise from, and for a function that would
+/// have too few samples to be tested.
 pub fn detectable(
     counts: &Counts,
     analysis: &Analysis,
@@ -21,6 +22,9 @@ pub fn detectable(
         return None;
     }
     let samples: Vec<f64> = counts.runs.iter().map(|run| run.samples * share).collect();
+    if mean(&samples) < settings.filter.least_samples {
+        return None;
+    }
     let variance = analysis.prior.variance(mean(&samples));
     let runs = 1.0 / counts.base as f64 + 1.0 / counts.head() as f64;
     let df = analysis.prior.df + analysis.df;
