@@ -1,5 +1,6 @@
 //! Graphs of made-up profiles.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -159,17 +160,23 @@ fn nothing_to_draw_is_an_error() {
     assert!(matches!(draw(&builder), Err(Error::NoSamples)));
 }
 
-/// Each frame that is drawn: where it begins and how wide it is, in nanoseconds, and its name.
-fn boxes(svg: &str) -> Vec<(u64, u64, &str)> {
-    let number = |text: &str, attribute: &str| {
+/// Where the first box in `text` begins and how wide it is: nanoseconds.
+fn extent(text: &str) -> (u64, u64) {
+    let number = |attribute: &str| {
         let value = text.split(&format!("{attribute}=\"")).nth(1).unwrap();
         value.split('"').next().unwrap().parse().unwrap()
     };
-    let frames = svg.split("<title>").skip(1);
-    frames
-        .map(|text| (number(text, "fg:x"), number(text, "fg:w"), text.split(" (").next().unwrap()))
-        .filter(|(.., name)| *name != "all")
-        .collect()
+    (number("fg:x"), number("fg:w"))
+}
+
+/// Each frame that is drawn: where it begins and how wide it is, in nanoseconds, and its name.
+fn boxes(svg: &str) -> Vec<(u64, u64, &str)> {
+    let frame = |text| {
+        let (at, width) = extent(text);
+        (at, width, text.split(" (").next().unwrap())
+    };
+    let frames = svg.split("<title>").skip(1).map(frame);
+    frames.filter(|(.., name)| *name != "all").collect()
 }
 
 #[test]
@@ -248,4 +255,64 @@ fn the_image_has_the_width_that_was_asked_for() {
     let options =
         FlameOptions { image_width: Some(800), inverted: true, ..FlameOptions::default() };
     assert!(drawn(&builder, &options).contains("width=\"800\""));
+}
+
+/// Stacks of up to 20 frames from few functions, so that they recurse and share a lot.
+fn random_stacks(seed: u64) -> Builder {
+    let mut builder = Builder::new();
+    let mut random = seed;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % below
+    };
+    let names: Vec<String> = (0..5).map(|i| format!("f{i} => g{i}")).collect();
+    let locations = builder.locations(&names);
+    for _ in 0..300 {
+        let stack = (0..=next(20)).map(|_| locations[next(5) as usize]).collect();
+        builder.walked(stack, 1_000 * (1 + next(50)));
+    }
+    builder
+}
+
+#[test]
+fn each_box_stands_on_one_that_is_as_wide_and_none_overlaps_another() {
+    for variant in 0..16 {
+        let options = FlameOptions {
+            chart: variant & 1 > 0,
+            reversed: variant & 2 > 0,
+            inverted: variant & 4 > 0,
+            least_percent: if variant & 8 > 0 { 2.0 } else { 0.0 },
+            ..FlameOptions::default()
+        };
+        let builder = random_stacks(variant + 1);
+        let svg = drawn(&builder, &options);
+        let mut rows: BTreeMap<i64, Vec<(u64, u64)>> = BTreeMap::new();
+        for (row, at, width) in rectangles(&svg) {
+            rows.entry(row).or_default().push((at, at + width));
+        }
+        let mut rows: Vec<_> = rows.into_values().collect();
+        if !options.inverted {
+            rows.reverse();
+        }
+        assert_eq!(rows[0], [(0, builder.profile.accounting.total_ns())], "{options:?}");
+        rows.iter_mut().for_each(|boxes| boxes.sort_unstable());
+        for boxes in &rows {
+            assert!(boxes.is_sorted_by(|(_, end), (start, _)| end <= start), "{options:?}");
+        }
+        for pair in rows.windows(2) {
+            let stands = |(start, end): &(u64, u64)| {
+                pair[0].iter().any(|(first, last)| first <= start && end <= last)
+            };
+            assert!(pair[1].iter().all(stands), "{options:?}");
+        }
+    }
+}
+
+/// Row, begin and width of each box.
+fn rectangles(svg: &str) -> impl Iterator<Item = (i64, u64, u64)> {
+    svg.split("<title>").skip(1).map(|text| {
+        let y = text.split(" y=\"").nth(1).unwrap().split('"').next().unwrap();
+        let (at, width) = extent(text);
+        (y.parse().unwrap(), at, width)
+    })
 }
