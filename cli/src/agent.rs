@@ -24,6 +24,12 @@ pub fn unpack(cache: &Path) -> Option<PathBuf> {
     Some(path)
 }
 
+/// Whether a module is the agent, by its path: here, or where a recorder makes a copy.
+pub fn is_agent(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with("libsigspy") && name.ends_with(".so")
+}
+
 /// The link beside the agent's file by which the agent finds this program, to be its collector.
 pub fn link_collector(agent: &Path) -> io::Result<()> {
     let own = std::env::current_exe()?;

@@ -6,6 +6,8 @@ use std::mem::discriminant;
 use sigspy_model::{ModuleId, Profile};
 use sigspy_symbolizer::{Cause, Problem, Servers};
 
+use crate::agent;
+
 /// Other modules with the same problem that are named.
 const NAMED: usize = 3;
 /// Modules without symbols are worth a word if so much of the time is spent in them.
@@ -20,7 +22,7 @@ pub fn sentences(
     profile: &Profile,
     servers: Option<&Servers>,
 ) -> Vec<String> {
-    let mut sentences = by_kind(problems, &self_times(profile));
+    let mut sentences = by_kind(problems, &self_times(profile), servers.is_some());
     let troubles = servers.map(Servers::troubles).unwrap_or_default();
     sentences.extend(troubles.iter().map(|trouble| format!("the debuginfod server {trouble}")));
     sentences
@@ -28,13 +30,15 @@ pub fn sentences(
 
 /// A sentence for each kind of problem, with the modules that have it; those with most of the time
 /// first.
-fn by_kind(problems: &[Problem], times: &Times) -> Vec<String> {
+fn by_kind(problems: &[Problem], times: &Times, has_servers: bool) -> Vec<String> {
     let time = |problem: &Problem| times.get(&problem.module).copied().unwrap_or(0);
     let total: u64 = times.values().sum();
     let is_notable = |problem: &&Problem| match problem.cause {
         // Half of what every system has is built without it.
         Cause::NoDebugInfo => false,
         Cause::NoSymbols => time(problem) as f64 >= NOTABLE_SHARE * total as f64,
+        // Some are unpacked for one run.
+        Cause::Removed => !agent::is_agent(&problem.path),
         _ => true,
     };
     let mut rest: Vec<&Problem> = problems.iter().filter(is_notable).collect();
@@ -44,7 +48,11 @@ fn by_kind(problems: &[Problem], times: &Times) -> Vec<String> {
         let kind = discriminant(&first.cause);
         let (same, others): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(|one| discriminant(&one.cause) == kind);
-        sentences.push(first.to_string() + &also(&same));
+        let advice = match first.cause {
+            Cause::NoSymbols if !has_servers => ", or set DEBUGINFOD_URLS",
+            _ => "",
+        };
+        sentences.push(format!("{first}{advice}{}", also(&same)));
         rest = others;
     }
     sentences
@@ -89,10 +97,11 @@ mod tests {
         problems.push(problem(6, Cause::NoSymbols));
         problems.push(problem(7, Cause::NoDebugInfo));
         let times = [(ModuleId(6), 6), (ModuleId(7), 94)].into();
-        let sentences = by_kind(&problems, &times);
+        let sentences = by_kind(&problems, &times, false);
         let [stripped, removed] = &sentences[..] else { panic!("{sentences:?}") };
         assert!(removed.starts_with("/lib/0.so is no longer there"), "{removed}");
         assert!(removed.ends_with("(the same of /lib/1.so, /lib/2.so, /lib/3.so and 2 more)"));
         assert!(stripped.starts_with("/lib/6.so is stripped"), "{stripped}");
+        assert!(stripped.ends_with("its debug package, or set DEBUGINFOD_URLS"), "{stripped}");
     }
 }

@@ -37,9 +37,9 @@ pub fn with_files(sources: Sources, profile: &Profile, files: &ModuleFiles) -> S
 /// The servers of `DEBUGINFOD_URLS`, with the limits that elfutils' own client heeds.
 fn servers() -> Option<Servers> {
     let urls = env::var("DEBUGINFOD_URLS").ok()?;
-    // Words without a scheme are switches of that client.
-    let urls: Vec<String> =
-        urls.split_whitespace().filter(|word| word.contains("://")).map(str::to_owned).collect();
+    // Other words are switches of that client, or what it alone can read.
+    let is_server = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
+    let urls: Vec<String> = urls.split_whitespace().filter(is_server).map(str::to_owned).collect();
     if urls.is_empty() {
         return None;
     }
@@ -47,6 +47,9 @@ fn servers() -> Option<Servers> {
     let number = |name| env::var(name).ok()?.parse::<u64>().ok().filter(|&number| number > 0);
     if let Some(seconds) = number("DEBUGINFOD_TIMEOUT") {
         servers.patience = Duration::from_secs(seconds);
+    }
+    if let Some(seconds) = number("DEBUGINFOD_MAXTIME") {
+        servers.longest = Duration::from_secs(seconds);
     }
     if let Some(bytes) = number("DEBUGINFOD_MAXSIZE") {
         servers.largest = bytes;

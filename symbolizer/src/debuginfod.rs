@@ -15,7 +15,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sigspy_model::BuildId;
@@ -36,34 +36,46 @@ pub struct Servers {
     pub folder: PathBuf,
     /// A server that says nothing for so long is given up.
     pub patience: Duration,
+    /// A file that takes longer is given up, however much of it has come.
+    pub longest: Duration,
     /// Larger files are not fetched: bytes.
     pub largest: u64,
     /// Told now and then, from several threads, how many bytes have come so far.
     pub progress: Box<dyn Fn(u64) + Send + Sync>,
     fetched: AtomicU64,
     failures: Mutex<BTreeMap<String, Failure>>,
+    answers: Mutex<BTreeMap<BuildId, Arc<OnceLock<Option<PathBuf>>>>>,
 }
 
 impl Servers {
-    /// The usual limits: half a minute of silence, files of 2 GiB.
+    /// The usual limits: half a minute of silence, ten minutes for a file, files of 2 GiB.
     pub fn new(urls: Vec<String>, folder: PathBuf) -> Self {
         Self {
             urls,
             folder,
             patience: Duration::from_secs(30),
+            longest: Duration::from_secs(600),
             largest: 2 << 30,
             progress: Box::new(|_| ()),
             fetched: AtomicU64::new(0),
             failures: Mutex::default(),
+            answers: Mutex::default(),
         }
     }
 
     /// Where the debug file with this build-id is by now. `None`: no server has it, or could be
-    /// asked.
+    /// asked. Servers are asked once for each.
     pub fn debug_file(&self, id: &BuildId) -> Option<PathBuf> {
         if id.0.is_empty() || id.0.len() > LONGEST_ID {
             return None;
         }
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = answers.entry(id.clone()).or_default().clone();
+        drop(answers);
+        answer.get_or_init(|| self.ask(id)).clone()
+    }
+
+    fn ask(&self, id: &BuildId) -> Option<PathBuf> {
         let folder = Folder::new(&self.folder);
         match folder.find(id) {
             Stored::File(path) => return Some(path),
@@ -72,7 +84,7 @@ impl Servers {
         }
         let mut unknown_to_all = true;
         for url in &self.urls {
-            if self.failures().contains_key(url) {
+            if self.failures().get(url).is_some_and(Failure::is_of_the_server) {
                 unknown_to_all = false;
                 continue;
             }
@@ -97,7 +109,7 @@ impl Servers {
         self.failures().iter().map(sentence).collect()
     }
 
-    fn failures(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Failure>> {
+    fn failures(&self) -> MutexGuard<'_, BTreeMap<String, Failure>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,7 +117,8 @@ impl Servers {
         let (file, temporary) = folder.create(id).map_err(Failure::Keep)?;
         let url = format!("{}/buildid/{id}/debuginfo", server.trim_end_matches('/'));
         let got = |bytes| (self.progress)(self.fetched.fetch_add(bytes, Relaxed) + bytes);
-        let limits = curl::Limits { patience: self.patience, largest: self.largest };
+        let Self { patience, longest, largest, .. } = *self;
+        let limits = curl::Limits { patience, longest, largest };
         curl::fetch(&url, &limits, &file, &got)?;
         if !is_elf_with(&file, &temporary, id) {
             return Err(Failure::WrongAnswer);

@@ -210,7 +210,7 @@ impl<'m> Search<'m, '_> {
         // The kernel's own code is in no package that a server would know.
         let servers = self.sources.servers.as_ref().filter(|_| self.module.image.is_none())?;
         let path = servers.debug_file(id)?;
-        Image::map(&Root::Own.open(&path).ok()?, &path).ok()
+        self.believed(Root::Own, &path, &Wanted { id: Some(id), checksum: None })
     }
 
     /// The file that `.gnu_debugaltlink` in `image` names; or that it is missing.
@@ -218,6 +218,9 @@ impl<'m> Search<'m, '_> {
         let Some((image, elf)) = image.and_then(|image| Some((image, image.elf()?))) else {
             return (None, None);
         };
+        if !elf::has_debug_info(&elf) {
+            return (None, None); // stripping a file leaves the link
+        }
         let Ok(Some((link, id))) = elf.gnu_debugaltlink() else { return (None, None) };
         let id = BuildId(id.to_vec());
         let wanted = Wanted { id: Some(&id), checksum: None };

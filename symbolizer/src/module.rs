@@ -32,7 +32,8 @@ pub struct Common<'a> {
 pub fn symbolize(module: &Module, id: ModuleId, addresses: &[u64], common: &Common<'_>) -> Answer {
     let kept = common.sources.kept.get(&id);
     let files = Files::find(module, kept, common.sources);
-    let split = SplitFiles::beside(Path::new(&module.path), Root::all(kept));
+    let folders = &common.sources.folders;
+    let split = SplitFiles::find(Path::new(&module.path), Root::all(kept), folders);
     let entry = common.shelf.as_ref().and_then(|shelf| shelf.entry(module, &files, &split));
     let mut stored = entry.as_ref().and_then(|entry| entry.stored(&common.texts));
     let known = addresses.iter().map(|address| stored.as_mut()?.frames(*address));

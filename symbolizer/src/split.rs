@@ -26,6 +26,8 @@ pub struct SplitFiles<'m> {
     /// The module's own path: files are also looked for beside it.
     module: &'m Path,
     roots: Vec<Root<'m>>,
+    /// Folders that the caller names.
+    folders: &'m [PathBuf],
     pub package: Option<Image<'static>>,
     units: FrozenMap<u64, Box<Option<Image<'static>>>>,
 }
@@ -39,20 +41,30 @@ pub struct MissingUnits {
 }
 
 impl<'m> SplitFiles<'m> {
-    /// Opens the package beside the module, if there is one: `app.dwp` for `app`.
-    pub fn beside(module: &'m Path, roots: Vec<Root<'m>>) -> Self {
-        let mut files = Self { module, roots, package: None, units: FrozenMap::new() };
+    /// Opens the package of the module, if there is one, beside it or in a folder: `app.dwp` for
+    /// `app`.
+    pub fn find(module: &'m Path, roots: Vec<Root<'m>>, folders: &'m [PathBuf]) -> Self {
+        let units = FrozenMap::new();
+        let mut files = Self { module, roots, folders, package: None, units };
         let mut package = module.as_os_str().to_owned();
         package.push(".dwp");
-        files.package = files.open(Path::new(&package));
+        let package = Path::new(&package);
+        files.package = files.open(package).or_else(|| files.open_in_folders(package));
         files
     }
 
-    /// The file of a unit: where the compiler wrote it, else beside the module.
+    /// The file of a unit: where the compiler wrote it, else beside the module, else in a folder.
     fn unit(&self, load: &Load<'_>) -> Option<Image<'static>> {
         let written = written_to(load)?;
         let moved = self.module.with_file_name(written.file_name()?);
-        self.open(&written).or_else(|| self.open(&moved))
+        let in_place = self.open(&written).or_else(|| self.open(&moved));
+        in_place.or_else(|| self.open_in_folders(&written))
+    }
+
+    fn open_in_folders(&self, path: &Path) -> Option<Image<'static>> {
+        let name = path.file_name()?;
+        let mut places = self.folders.iter().map(|folder| folder.join(name));
+        places.find_map(|place| Image::map(&Root::Own.open(&place).ok()?, &place).ok())
     }
 
     fn open(&self, path: &Path) -> Option<Image<'static>> {

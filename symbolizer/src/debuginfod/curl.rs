@@ -19,6 +19,8 @@ const NOT_FOUND: &[u8] = b"404";
 pub struct Limits {
     /// How long a server may say next to nothing.
     pub patience: Duration,
+    /// How long it may take in all.
+    pub longest: Duration,
     /// Bytes of a file at most.
     pub largest: u64,
 }
@@ -37,6 +39,13 @@ pub enum Failure {
     WrongAnswer,
     /// It cannot be written to disk.
     Keep(io::Error),
+}
+
+impl Failure {
+    /// Whether it is of no use to ask the server for other files.
+    pub fn is_of_the_server(&self) -> bool {
+        !matches!(self, Self::NotThere | Self::TooLarge(_))
+    }
 }
 
 impl fmt::Display for Failure {
@@ -80,6 +89,7 @@ fn command(url: &str, limits: &Limits) -> Command {
     command.args(["--location", "--max-redirs", "5", "--proto", "=http,https"]);
     command.args(["--user-agent", concat!("sigspy/", env!("CARGO_PKG_VERSION"))]);
     command.arg("--connect-timeout").arg(patience.min(LONGEST_CONNECT_S).to_string());
+    command.arg("--max-time").arg(limits.longest.as_secs().max(1).to_string());
     command.arg("--speed-time").arg(patience.to_string());
     command.arg("--speed-limit").arg((LEAST_BYTES / patience).max(1).to_string());
     command.args(["--write-out", "%{stderr}%{http_code}", "--url", url]);
@@ -117,6 +127,8 @@ fn failure(output: &Output) -> Failure {
         return Failure::NotThere;
     }
     let message = String::from_utf8_lossy(message);
+    // `curl: (7) Failed to connect`
     let message = message.rsplit_once("curl: ").map_or(&*message, |(_, message)| message);
+    let message = message.split_once(") ").map_or(message, |(_, message)| message);
     Failure::Transfer(message.trim().to_owned())
 }

@@ -113,6 +113,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.kept {
             let _ = fs::remove_file(&self.path); // left behind, it harms nobody
+            let _ = self.path.parent().map(fs::remove_dir); // holds other files at times
         }
     }
 }

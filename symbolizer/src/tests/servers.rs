@@ -164,9 +164,35 @@ fn answers_that_are_something_else_are_not_kept() {
         assert!(!case.has_lines(&sources));
         let troubles = troubles(&sources);
         assert!(troubles[0].ends_with("something else than was asked for"), "{troubles:?}");
-        let left = fs::read_dir(case.answer().parent().unwrap()).unwrap().count();
+        let left = fs::read_dir(case.folder.file("answers")).unwrap().count();
         assert_eq!(left, 0);
     }
+}
+
+#[test]
+fn a_wrong_file_among_the_answers_of_others_is_not_believed() {
+    let case = Case::new("wrong-answer");
+    fs::create_dir_all(case.answer().parent().unwrap()).unwrap();
+    fs::copy("/proc/self/exe", case.answer()).unwrap();
+    let sources = case.sources(&["http://127.0.0.1:1"]);
+    let (_, cause) = look_up_in(&sources, &case.module, &[case.address]);
+    assert!(matches!(cause, Some(Cause::Foreign { path, .. }) if path == case.answer()));
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_given_up() {
+    let case = Case::new("slow");
+    let server = Server::start(Box::new(|connection| {
+        let _ = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        while connection.write_all(&[0; 64]).is_ok() {
+            thread::sleep(Duration::from_millis(1)); // faster than nothing
+        }
+    }));
+    let mut sources = case.sources(&[&server.url]);
+    let servers = sources.servers.as_mut().unwrap();
+    (servers.patience, servers.longest) = (Duration::from_secs(60), Duration::from_secs(1));
+    assert!(!case.has_lines(&sources));
+    assert!(troubles(&sources)[0].contains("timed out"), "{:?}", troubles(&sources));
 }
 
 #[test]

@@ -96,6 +96,29 @@ fn functions_are_read_from_a_package_beside_the_program() {
 }
 
 #[test]
+fn units_and_packages_are_found_in_folders_that_somebody_names() {
+    for packed in [false, true] {
+        let folder = Folder::new(&format!("split-named-{packed}"));
+        let program = split(&folder, &["-gdwarf-4"]);
+        fs::create_dir(folder.file("symbols")).unwrap();
+        let unit = unit(&folder);
+        let there = folder.file("symbols").join(unit.file_name().unwrap());
+        if packed {
+            folder.run("dwp", &["-e", "app", "-o", "symbols/app.dwp"]);
+            fs::remove_file(unit).unwrap();
+        } else {
+            fs::rename(unit, there).unwrap();
+        }
+        let (start, size) = symbol(&program, "outer");
+        let addresses: Vec<u64> = (start..start + size).collect();
+        let sources = Sources { folders: vec![folder.file("symbols")], ..Sources::default() };
+        let (all, cause) = look_up_in(&sources, &module(&program), &addresses);
+        assert!(all.iter().any(|frames| are(frames, &["inner", "outer"])), "{packed}: {all:?}");
+        assert!(cause.is_none(), "{packed}: {cause:?}");
+    }
+}
+
+#[test]
 fn rust_programs_split_either_way_have_inlined_functions() {
     let source = "\
         use std::hint::black_box;\n\
