@@ -77,7 +77,8 @@ pub fn assert_sound(profile: &Profile) {
 pub fn report(profile: &Profile) {
     let symbols = Symbols::new(profile.locations.iter().map(made_up_frames).collect());
     let text = TextOptions::default();
-    sigspy_report::text(profile, &symbols, &text, &mut sink()).expect("no text");
+    let quality = sigspy_report::quality(profile);
+    sigspy_report::text(profile, &symbols, &quality, &text, &mut sink()).expect("no text");
     for threads in [false, true] {
         for unit in [Unit::Ticks, Unit::Microseconds] {
             let folded = FoldedOptions { unit, threads };
