@@ -101,7 +101,7 @@ fn units_and_packages_are_found_in_folders_that_somebody_names() {
         let folder = Folder::new(&format!("split-named-{packed}"));
         let program = split(&folder, &["-gdwarf-4"]);
         fs::create_dir(folder.file("symbols")).unwrap();
-        let unit = unit(&folder);
+        let unit = folder.unit();
         let there = folder.file("symbols").join(unit.file_name().unwrap());
         if packed {
             folder.run("dwp", &["-e", "app", "-o", "symbols/app.dwp"]);
