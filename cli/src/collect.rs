@@ -27,7 +27,7 @@ pub fn print_agent() -> Result<u8, Error> {
     let agent = record::cache_folder().as_deref().and_then(agent::unpack).ok_or(Error::NoCache)?;
     agent::link_collector(&agent).map_err(|error| Error::Create(agent.clone(), error))?;
     let printed = writeln!(stdout(), "{}", agent.display());
-    printed.map_err(|error| Error::Create("standard output".into(), error))?;
+    printed.map_err(|error| Error::Create("-".into(), error))?;
     Ok(0)
 }
 

@@ -109,7 +109,12 @@ impl fmt::Display for Error {
                  or replace it with --force",
                 path.display()
             ),
-            Self::Create(path, _) => write!(f, "cannot write {}", path.display()),
+            Self::Create(path, _) if path.as_os_str() == "-" => {
+                f.write_str("cannot write to standard output; make room where it goes")
+            }
+            Self::Create(path, _) => {
+                write!(f, "cannot write {}; choose another place, or make room there", path.display())
+            }
             Self::DamagedRecording(path) => write!(
                 f,
                 "{} is damaged, so names cannot be added to it; write a copy with -o",
@@ -157,7 +162,10 @@ impl fmt::Display for Error {
             Self::CargoMetadata(_) => f.write_str(
                 "cannot understand what `cargo metadata` says; cargo 1.80 and newer are known to work",
             ),
-            Self::Handover(_) => f.write_str("cannot learn from cargo what it would run"),
+            Self::Handover(_) => f.write_str(
+                "cannot learn from cargo what it would run; build it, and run \
+                 `sigspy flamegraph -- PROGRAM`",
+            ),
             Self::NoChoice(error) => error.fmt(f),
             Self::NothingToRun => f.write_str(
                 "cargo has nothing to run for these flags, or runs it for another target than this \
@@ -165,7 +173,7 @@ impl fmt::Display for Error {
             ),
             Self::SeveralToRun(programs) => {
                 let names: Vec<_> = programs.iter().map(|path| path.display().to_string()).collect();
-                write!(f, "a flame graph shows one program, and cargo would run {}", names.join(", "))
+                write!(f, "a flame graph shows one program, and cargo would run {}; choose one by its flag", names.join(", "))
             }
             Self::Usage(error) => f.write_str(&reason(error)),
             Self::ReadConfig(path, _) => write!(

@@ -71,15 +71,19 @@ pub fn error(error: &dyn Error) {
     eprintln!("sigspy: {} {}", painted("error:", AnsiColor::Red), with_causes(error));
 }
 
-/// An error in one line, with its causes.
+/// An error in one line: what happened, its causes, what to do.
 pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+    let text = error.to_string();
+    let mut causes = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        causes.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    text
+    match text.split_once("; ") {
+        Some((happened, remedy)) => format!("{happened}{causes}; {remedy}"),
+        None => text + &causes,
+    }
 }
 
 /// Words in color, where messages have any.
@@ -106,6 +110,15 @@ pub fn progress(what: &'static str) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn causes_come_before_what_to_do() {
+        let full = || std::io::ErrorKind::StorageFull.into();
+        let text = with_causes(&crate::error::Error::ReadConfig("x.toml".into(), full()));
+        let expected = "cannot read the settings in x.toml: no storage space; name another file, or say --no-config";
+        assert_eq!(text, expected);
+        assert_eq!(with_causes(&std::io::Error::from(full())), "no storage space");
+    }
 
     #[test]
     fn color_is_for_terminals_unless_the_environment_says_otherwise() {

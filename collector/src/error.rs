@@ -71,13 +71,21 @@ impl fmt::Display for Error {
                  build it for x86-64 and run again",
                 program.display()
             ),
-            Self::Spawn(program, _) => write!(f, "cannot run {}", program.display()),
-            Self::Session(what, _) => write!(f, "cannot {what}"),
+            Self::Spawn(program, _) => {
+                write!(f, "cannot run {}; see whether it runs without sigspy", program.display())
+            }
+            Self::Session(what, _) => {
+                write!(f, "cannot {what}; `sigspy doctor` says what is missing here")
+            }
             Self::Write(_) => f.write_str(
                 "cannot write the recording; it holds what was written before, \
                  so free some space and record again",
             ),
-            Self::OpenRecording(path, _) => write!(f, "cannot read {}", path.display()),
+            Self::OpenRecording(path, _) => write!(
+                f,
+                "cannot read {}; name a recording, or make one with `sigspy record`",
+                path.display()
+            ),
             Self::NotARecording(path) => write!(
                 f,
                 "{} is not a sigspy recording; make one with `sigspy record`",

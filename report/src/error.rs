@@ -16,7 +16,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Write(_) => f.write_str("cannot write the report"),
+            Self::Write(_) => f.write_str("cannot write the report; make room where it goes"),
             Self::NoSamples => {
                 f.write_str("there are no samples to draw; record for longer, or at a higher rate")
             }
