@@ -141,7 +141,9 @@ impl fmt::Display for Error {
                 "there are no recordings in {}; their names end with .sigspy",
                 folder.display()
             ),
-            Self::Folder(folder, _) => write!(f, "cannot read the folder {}", folder.display()),
+            Self::Folder(folder, _) => {
+                write!(f, "cannot read the folder {}; name the recordings in it", folder.display())
+            }
             Self::Loss { loss, most } => write!(
                 f,
                 "{loss:.2} % of the time has no whole stack, more than --fail-on-loss {most}; \

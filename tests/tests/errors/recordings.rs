@@ -1,10 +1,11 @@
 //! Recordings that cannot be read, and files that cannot be written.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use sigspy_tests::{TempDir, needs, program, record_at, run, sigspy};
+use sigspy_tests::{TempDir, needs, program, record_at, run, sigspy, unprivileged_sigspy};
 
 use crate::{refused, sigspy_in};
 
@@ -34,6 +35,25 @@ fn command(folder: &TempDir, name: &str, words: &[&str]) -> Command {
 pub fn there_is_no_recording() {
     let words = ["there is no recording here", "`sigspy record -- PROGRAM`"];
     refused(sigspy_in(&TempDir::new()).arg("report"), 125, &words);
+}
+
+#[test]
+pub fn a_folder_has_no_recordings() {
+    let folder = folder_with(whole());
+    fs::create_dir(folder.join("empty")).expect("the folder is ours");
+    let words = ["there are no recordings in empty", "their names end with .sigspy"];
+    refused(sigspy_in(&folder).args(["diff", "empty", "x.sigspy"]), 125, &words);
+}
+
+#[test]
+pub fn a_folder_cannot_be_read() {
+    let folder = folder_with(whole());
+    let mut command = unprivileged_sigspy(&folder);
+    fs::set_permissions(folder.join("x.sigspy"), Permissions::from_mode(0o644)).expect("ours");
+    fs::create_dir(folder.join("closed")).expect("the folder is ours");
+    fs::set_permissions(folder.join("closed"), Permissions::from_mode(0)).expect("it is ours");
+    let words = ["cannot read the folder closed: Permission denied", "name the recordings"];
+    refused(command.args(["diff", "closed", "x.sigspy"]), 125, &words);
 }
 
 #[test]
