@@ -22,7 +22,8 @@ use clap::{Parser, Subcommand};
 
 pub use agent::{Agent, Collect};
 pub use cargo::{
-    Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Target, UnitKind,
+    Build, CargoArguments, CargoBench, CargoCommand, CargoFlamegraph, CargoRecord, CargoTest,
+    Members, Target, UnitKind,
 };
 pub use comparing::{Comparing, Generics, Normalize};
 pub use completions::{Completions, Man};

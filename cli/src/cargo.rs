@@ -2,19 +2,23 @@
 //!
 //! `workspace` asks what there is, `choose` decides what of it is meant, `profile` has it built with
 //! debug lines, `handover` gets from cargo what it would run. From there on it is a program like any
-//! other.
+//! other, or, in `suite`, a number of them.
 
 mod choose;
 mod handover;
+mod per_test;
 mod profile;
+mod suite;
 mod workspace;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use crate::args::{Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Target};
+use crate::args::{
+    Build, CargoArguments, CargoCommand, CargoFlamegraph, CargoRecord, Drawing, Target,
+};
 use crate::error::Error;
 use crate::record::{self, Program};
 use crate::{command_line, flamegraph, message};
@@ -25,13 +29,24 @@ pub use handover::take_note;
 use choose::Choice;
 use workspace::Workspace;
 
-/// The words of the command line. Cargo puts `sigspy` before those of the user.
+/// The words of the command line. Cargo puts `sigspy` before those of the user. Flags of all commands
+/// may stand before the command, where clap takes them for those of the default command.
 pub fn words(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
     if words.get(1).is_some_and(|word| word == "sigspy") {
         words.remove(1);
     }
+    let is_command = |word: &OsString| CargoArguments::command().find_subcommand(word).is_some();
+    let flags = 1..1 + words.iter().skip(1).take_while(|word| is_of_all_commands(word)).count();
+    if words.get(flags.end).is_some_and(is_command) {
+        words[flags.start..=flags.end].rotate_right(1);
+    }
     words
+}
+
+fn is_of_all_commands(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    ["-q", "--quiet", "-v", "--verbose"].contains(&&*word) || word.starts_with("--color=")
 }
 
 /// Understands them.
@@ -45,7 +60,7 @@ pub fn add_settings(
     arguments: CargoArguments,
 ) -> Result<CargoArguments, Error> {
     let name = arguments.command_name();
-    let command = name.unwrap_or("flamegraph");
+    let command = if name == Some("record") { "record" } else { "flamegraph" };
     command_line::with_settings(words, name, command, &arguments.global, parse)
 }
 
@@ -55,13 +70,15 @@ pub fn run(arguments: CargoArguments) -> Result<u8, Error> {
     match arguments.wanted() {
         CargoCommand::Flamegraph(arguments) => draw(*arguments, is_quiet),
         CargoCommand::Record(arguments) => record(*arguments, is_quiet),
+        CargoCommand::Test(arguments) => suite::test(*arguments, is_quiet),
+        CargoCommand::Bench(arguments) => suite::bench(*arguments, is_quiet),
     }
 }
 
 fn draw(arguments: CargoFlamegraph, is_quiet: bool) -> Result<u8, Error> {
     let CargoFlamegraph { target, build, sampling, mut drawing, output, arguments } = arguments;
     let (choice, program) = one(&target, &build, &arguments, is_quiet)?;
-    drawing.skip_after.extend(profile::harness(choice.command));
+    leave_out_harness(&mut drawing, choice.command);
     let path = output.unwrap_or_else(|| "flamegraph.svg".into());
     flamegraph::draw_program(program, &sampling, drawing, &path)
 }
@@ -72,6 +89,13 @@ fn record(arguments: CargoRecord, is_quiet: bool) -> Result<u8, Error> {
     record::run_program(program, &sampling, output)
 }
 
+/// Lets stacks begin at what is tested or measured, if the user has not said where.
+fn leave_out_harness(drawing: &mut Drawing, command: &str) {
+    if drawing.skip_after.is_empty() {
+        drawing.skip_after = profile::harness(command);
+    }
+}
+
 /// Has one program built.
 fn one(
     target: &Target,
@@ -80,19 +104,23 @@ fn one(
     is_quiet: bool,
 ) -> Result<(Choice, Program), Error> {
     let choice = choose::one(target, build, &Workspace::read(build)?)?;
-    let mut programs = have_built(&choice, build, arguments, is_quiet)?;
-    match (programs.pop(), programs.is_empty()) {
-        (Some(program), true) => Ok((choice, program)),
-        (None, _) => Err(Error::NothingToRun),
-        (Some(last), false) => {
-            programs.push(last);
+    let programs = have_built(&choice, build, arguments, is_quiet)?;
+    Ok((choice, only(programs)?))
+}
+
+/// The only one of the programs.
+fn only(mut programs: Vec<Program>) -> Result<Program, Error> {
+    match programs.pop() {
+        Some(program) if programs.is_empty() => Ok(program),
+        last => {
+            programs.extend(last);
             let names = programs.iter().map(|program| PathBuf::from(&program.argv[0]));
             Err(Error::SeveralToRun(names.collect()))
         }
     }
 }
 
-/// Has programs built; what cargo would run is returned.
+/// Has programs built; what cargo would run is returned, and is not nothing.
 fn have_built(
     choice: &Choice,
     build: &Build,
@@ -109,7 +137,8 @@ fn have_built(
     flags.extend(choice.flags.iter().cloned());
     flags.push("--".into());
     flags.extend(arguments.iter().cloned());
-    handover::ask(&flags, build.target.as_deref())
+    let programs = handover::ask(&flags, build.target.as_deref())?;
+    if programs.is_empty() { Err(Error::NothingToRun) } else { Ok(programs) }
 }
 
 #[cfg(test)]

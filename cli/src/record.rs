@@ -10,7 +10,7 @@ use sigspy_collector::{
     self as collector, ModuleFiles, Outcome, Place, Plan, Recorder, Settings, Wishes,
 };
 use sigspy_model::{Profile, Symbols};
-use sigspy_report::quality;
+use sigspy_report::{Quality, quality};
 
 use crate::args::{Clock, Follow, Record, Sampling, When};
 use crate::error::Error;
@@ -24,6 +24,7 @@ const TIMES_FILE: &str = "SIGSPY_HANDLER_TIMES";
 const MANY_PERIODS: u64 = 20;
 
 /// A program to be run.
+#[derive(Clone, Debug)]
 pub struct Program {
     /// The program and its arguments.
     pub argv: Vec<OsString>,
@@ -122,13 +123,25 @@ pub fn record_as_latest(
 }
 
 /// Records `program` and says so.
-pub fn record(sampling: &Sampling, path: &Path, program: Program) -> Result<Recorded, Error> {
+fn record(sampling: &Sampling, path: &Path, program: Program) -> Result<Recorded, Error> {
+    record_saying(sampling, path, program, |quality| {
+        message::note(&format!("{quality}; wrote {}", path.display()));
+        quality.warnings().iter().for_each(|warning| message::warning(warning));
+    })
+}
+
+/// Records `program`, and has `say` say so before names are looked up.
+pub fn record_saying(
+    sampling: &Sampling,
+    path: &Path,
+    program: Program,
+    say: impl FnOnce(&Quality),
+) -> Result<Recorded, Error> {
     let file = PathBuf::from(&program.argv[0]);
     let (outcome, program_pid) = run_recorder(sampling, program, path)?;
     let profile = collector::read(path)?.profile;
     let quality = quality(&profile);
-    message::note(&format!("{quality}; wrote {}", path.display()));
-    quality.warnings().iter().for_each(|warning| message::warning(warning));
+    say(&quality);
     let exit_code = outcome.exit_code.map(|code| code as u8);
     let running = program_pid.filter(|_| exit_code.is_none());
     let diagnosis = (quality.samples == 0).then(|| diagnose(&file, &outcome, &profile));

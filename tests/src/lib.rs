@@ -9,6 +9,7 @@
 //! `SIGSPY_TRIPWIRE=1` all that is recorded dies if the handler does what no handler may.
 
 mod binary;
+mod fixture;
 mod folded;
 mod program;
 mod prose;
@@ -21,6 +22,7 @@ pub mod statistics;
 mod temp;
 
 pub use binary::{sigspy, unprivileged_sigspy, workspace};
+pub use fixture::{cargo_sigspy, copy_folder, fixture, lasting_target};
 pub use folded::{Folded, thread_of};
 pub use program::{Language, Program, needs, program, program_by, program_in, program_with};
 pub use prose::prose;

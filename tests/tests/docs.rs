@@ -5,11 +5,11 @@
 //! the pages speak of, with this `sigspy` in PATH.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use sigspy_tests::{TempDir, needs, processors, prose, run_within, sigspy, workspace};
+use sigspy_tests::{TempDir, copy_folder, needs, processors, prose, run_within, sigspy, workspace};
 
 /// Commands that are not run, and why that is no loss.
 const NOT_RUN: [&str; 3] = [
@@ -52,7 +52,7 @@ fn command(line: &str) -> String {
 /// What the pages take for granted.
 fn prepare(folder: &TempDir) {
     let docs = workspace().join("tests/docs");
-    copy(&docs, folder.path());
+    copy_folder(&docs, folder.path());
     needs("cc", "gcc");
     for name in ["app", "server"] {
         let mut cc = Command::new("cc");
@@ -60,19 +60,6 @@ fn prepare(folder: &TempDir) {
         assert!(cc.status().expect("cc runs").success());
     }
     folder.write("some-big-file", prose(3_000_000));
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a temporary folder can be written to");
-    for entry in fs::read_dir(from).expect("the folder is there") {
-        let entry = entry.expect("a folder can be read").path();
-        let to = to.join(entry.file_name().expect("it has a name"));
-        if entry.is_dir() {
-            copy(&entry, &to);
-        } else {
-            fs::copy(&entry, &to).expect("a file can be copied");
-        }
-    }
 }
 
 /// Runs the commands of the page at `path`.

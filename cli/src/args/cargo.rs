@@ -3,6 +3,7 @@
 
 mod build;
 mod target;
+mod tests;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,12 +13,14 @@ use clap::{Args, Parser, Subcommand};
 use super::{Drawing, Global, Sampling};
 pub use build::Build;
 pub use target::{Target, UnitKind};
+pub use tests::{CargoBench, CargoTest, Members};
 
 const CARGO_HELP: &str = "\
 Examples:
   cargo sigspy                            the binary of this package
   cargo sigspy --example life -- 10000    an example, with arguments
   cargo sigspy --bench parse -- --profile-time 10
+  cargo sigspy test --per-test            which tests take the time, and where
 
 Builds with the profile `sigspy`, which is release with debug lines, into target/sigspy;
 Cargo.toml need not be changed. The exit status is the program's, or cargo's if the build fails.";
@@ -41,6 +44,8 @@ impl CargoArguments {
         self.command.as_ref().map(|command| match command {
             CargoCommand::Flamegraph(_) => "flamegraph",
             CargoCommand::Record(_) => "record",
+            CargoCommand::Test(_) => "test",
+            CargoCommand::Bench(_) => "bench",
         })
     }
 
@@ -58,6 +63,12 @@ pub enum CargoCommand {
     /// Run a binary, example, test or benchmark, and keep the recording
     #[command(args_override_self = true)]
     Record(Box<CargoRecord>),
+    /// Run tests, and draw a flame graph or list the slowest of them
+    #[command(args_override_self = true)]
+    Test(Box<CargoTest>),
+    /// Run benchmarks, and draw a flame graph
+    #[command(args_override_self = true)]
+    Bench(Box<CargoBench>),
 }
 
 #[derive(Debug, Args)]

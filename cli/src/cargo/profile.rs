@@ -1,8 +1,11 @@
 //! The profile that programs are built with, and what it takes to read them.
 //!
-//! Debug lines are needed for names of inlined functions, and most release profiles have none. Nobody
-//! needs to change a Cargo.toml: cargo takes a profile by `--config`. It has a folder of its own in
-//! the target folder, so that what the user builds is not built again and again.
+//! Debug information is needed for inlined functions and lines, and most release profiles have none.
+//! Nobody needs to change a Cargo.toml: cargo takes a profile by `--config`. It has a folder of its
+//! own in the target folder, so that what the user builds is not built again and again.
+//!
+//! `debug = "limited"` is the least that will do: with "line-tables-only", inlined functions have
+//! names without their paths (`{closure#0}` for `app::run::{closure#0}`).
 
 use std::ffi::OsString;
 
@@ -17,7 +20,7 @@ pub fn usual(command: &str) -> &'static str {
 /// Flags of cargo for a profile that is like `base`, but has debug lines and symbols.
 pub fn flags(base: &str) -> Vec<OsString> {
     let mut settings = vec![
-        format!("profile.{PROFILE}.debug=\"line-tables-only\""),
+        format!("profile.{PROFILE}.debug=\"limited\""),
         format!("profile.{PROFILE}.strip=false"),
     ];
     // A workspace may have a profile of our name itself.
@@ -39,13 +42,19 @@ pub fn announcement(base: &str) -> String {
     )
 }
 
-/// The functions of test and benchmark harnesses that call what is tested or measured. Stacks are
-/// drawn from there on.
-pub fn harness(command: &str) -> impl Iterator<Item = String> {
+/// The functions of test and benchmark harnesses that call what is tested or measured. Where stacks
+/// begin if the user has not said.
+pub fn harness(command: &str) -> Vec<String> {
     let functions: &[&str] = match command {
-        "bench" => &["criterion::bencher::Bencher<M>::iter", "test::bench::Bencher::iter"],
+        // Criterion, then libtest. The innermost counts.
+        "bench" => &[
+            "<criterion::routine::Function as Routine>::warm_up",
+            "<criterion::routine::Function as Routine>::bench",
+            "criterion::benchmark_group::BenchmarkGroup::bench_function::{{closure}}",
+            "test::bench::Bencher::iter",
+        ],
         "test" => &["test::__rust_begin_short_backtrace"],
         _ => &[],
     };
-    functions.iter().map(|&function| function.to_owned())
+    functions.iter().map(|&function| function.to_owned()).collect()
 }

@@ -1,7 +1,5 @@
 //! The command line of `cargo sigspy`.
 
-use clap::CommandFactory;
-
 use super::*;
 
 fn parsed(line: &str) -> Result<CargoCommand, String> {
@@ -110,4 +108,20 @@ fn the_word_that_cargo_puts_first_may_be_missing() {
     let words = ["cargo-sigspy", "record", "--bin", "a"].map(OsString::from);
     let arguments = parse(&words).unwrap();
     assert!(matches!(arguments.wanted(), CargoCommand::Record(_)));
+}
+
+#[test]
+fn flags_of_all_commands_may_stand_before_the_command() {
+    assert!(matches!(parsed("-q test --per-test"), Ok(CargoCommand::Test(_))));
+    assert!(matches!(parsed("--color=never -v bench"), Ok(CargoCommand::Bench(_))));
+    assert!(matches!(parsed("-q --bin test"), Ok(CargoCommand::Flamegraph(_))));
+}
+
+#[test]
+fn tests_and_benchmarks_are_chosen_as_cargo_has_it() {
+    let words =
+        "test --per-test -n 5 --lib --bin a --test b --workspace --exclude c filter -- --ignored";
+    assert!(matches!(parsed(words), Ok(CargoCommand::Test(_))));
+    assert!(matches!(parsed("bench --bench a --bench b filter -- -x"), Ok(CargoCommand::Bench(_))));
+    assert!(parsed("test -n 5").is_err(), "there is no list then");
 }

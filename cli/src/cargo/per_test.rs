@@ -1,0 +1,147 @@
+//! Runs programs of tests, and lists the tests by their time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sigspy_report::{PerTestOptions, TestProgram, per_test};
+
+use crate::args::{Naming, Sampling};
+use crate::error::Error;
+use crate::message;
+use crate::named::Named;
+use crate::record::{self, Program};
+use crate::sink::Sink;
+
+/// As `cargo test` has it when a test fails.
+const FAILED: u8 = 101;
+/// A program that ended by Ctrl-C, as a shell has it.
+const INTERRUPTED: u8 = 130;
+/// Characters of the name of a function.
+const NAME_WIDTH: usize = 100;
+/// A flag of libtest, and of harnesses that are made to look like it.
+const FLAG_OF_LIBTEST: &[u8] = b"include-ignored";
+
+/// What is wanted.
+pub struct Listing<'a> {
+    pub sampling: &'a Sampling,
+    pub naming: &'a Naming,
+    /// Tests at most.
+    pub limit: usize,
+    pub no_fail_fast: bool,
+    pub output: PathBuf,
+}
+
+/// One run of a program.
+struct Run {
+    named: Named,
+    crate_name: String,
+    tests: Vec<String>,
+}
+
+/// Runs programs and lists their tests; those that fail take time as well. The exit status is that
+/// of `cargo test`.
+pub fn list(programs: Vec<Program>, listing: &Listing<'_>) -> Result<u8, Error> {
+    let mut sink = Sink::create(&listing.output, listing.sampling.force)?;
+    let (runs, code) = run_all(programs, listing)?;
+    let programs: Vec<TestProgram<'_>> = runs.iter().map(Run::to_be_listed).collect();
+    let options = PerTestOptions { limit: listing.limit, name_width: NAME_WIDTH };
+    per_test(&programs, &options, &mut sink)?;
+    sink.finish("")?;
+    Ok(code)
+}
+
+/// Runs programs until one fails, or all.
+fn run_all(programs: Vec<Program>, listing: &Listing<'_>) -> Result<(Vec<Run>, u8), Error> {
+    let mut runs = Vec::new();
+    let mut exit_code = 0;
+    let count = programs.len();
+    for program in programs {
+        let file = PathBuf::from(&program.argv[0]);
+        let (run, code) = run(program, &file, listing)?;
+        runs.push(run);
+        if code == 0 {
+            continue;
+        }
+        exit_code = FAILED;
+        let left = count - runs.len();
+        if left > 0 && (code == INTERRUPTED || !listing.no_fail_fast) {
+            let file = file.display();
+            message::warning(&format!(
+                "{file} has failed, and {left} more were not run; see --no-fail-fast"
+            ));
+            break;
+        }
+    }
+    Ok((runs, exit_code))
+}
+
+/// Records one program, into a file beside it.
+fn run(program: Program, file: &Path, listing: &Listing<'_>) -> Result<(Run, u8), Error> {
+    let (crate_name, tests) = (crate_name(file), tests(&program));
+    let recording = file.with_extension("sigspy");
+    let recorded = record::record_saying(listing.sampling, &recording, program, |quality| {
+        message::note(&format!("{quality}; wrote {}", recording.display()));
+    })?;
+    let (named, ended) = recorded.into_named(listing.sampling);
+    let named = named.named_as(listing.naming);
+    Ok((Run { named, crate_name, tests }, ended.exit_code()))
+}
+
+impl Run {
+    fn to_be_listed(&self) -> TestProgram<'_> {
+        TestProgram {
+            profile: &self.named.profile,
+            symbols: &self.named.symbols,
+            crate_name: self.crate_name.clone(),
+            tests: self.tests.clone(),
+        }
+    }
+}
+
+/// Cargo names a program of tests after its crate and a hash: `app-d874a3da6f08bb73`.
+fn crate_name(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    stem.rsplit_once('-').map_or(&*stem, |(name, _)| name).to_owned()
+}
+
+/// The tests that a program has. Only programs that know what is asked are asked: another might run
+/// all that it has.
+fn tests(program: &Program) -> Vec<String> {
+    let Some(place) = &program.place else { return Vec::new() };
+    let file = place.folder.join(&program.argv[0]);
+    let contents = fs::read(&file).unwrap_or_default();
+    if !contents.windows(FLAG_OF_LIBTEST.len()).any(|bytes| bytes == FLAG_OF_LIBTEST) {
+        return Vec::new();
+    }
+    let mut command = Command::new(&file);
+    command.args(["--list", "--format=terse"]).current_dir(&place.folder).env_clear();
+    command.envs(place.environment.iter().map(|(name, value)| (name, value)));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    output.map_or_else(|_| Vec::new(), |output| listed(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// The names in a list such as libtest's: `tests::one: test`.
+fn listed(list: &str) -> Vec<String> {
+    let test = |line: &str| line.strip_suffix(": test").map(str::to_owned);
+    list.lines().filter_map(test).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crate_is_known_by_its_program() {
+        assert_eq!(
+            crate_name(Path::new("/w/target/sigspy/deps/my_app-d874a3da6f08bb73")),
+            "my_app"
+        );
+        assert_eq!(crate_name(Path::new("app")), "app");
+    }
+
+    #[test]
+    fn tests_are_listed_and_benchmarks_are_not() {
+        assert_eq!(listed("a::b: test\nc: benchmark\n\n2 tests, 1 benchmark\n"), ["a::b"]);
+    }
+}

@@ -1,0 +1,72 @@
+//! `cargo sigspy test` and `cargo sigspy bench`: all programs that cargo would run, one after another.
+
+use std::ffi::OsString;
+
+use super::choose::Choice;
+use super::per_test::{self, Listing};
+use super::{have_built, leave_out_harness, only};
+use crate::args::{CargoBench, CargoTest, Members};
+use crate::error::Error;
+use crate::flamegraph;
+use crate::sink::STDOUT;
+
+pub fn test(arguments: CargoTest, is_quiet: bool) -> Result<u8, Error> {
+    let choice = Choice { command: "test", flags: test_flags(&arguments) };
+    let programs = have_built(&choice, &arguments.build, &arguments.arguments, is_quiet)?;
+    let CargoTest { per_test, limit, no_fail_fast, sampling, mut drawing, output, .. } = arguments;
+    if per_test {
+        let output = output.unwrap_or_else(|| STDOUT.into());
+        let listing =
+            Listing { sampling: &sampling, naming: &drawing.naming, limit, no_fail_fast, output };
+        return per_test::list(programs, &listing);
+    }
+    leave_out_harness(&mut drawing, "test");
+    let path = output.unwrap_or_else(|| "flamegraph.svg".into());
+    flamegraph::draw_program(only(programs)?, &sampling, drawing, &path)
+}
+
+pub fn bench(arguments: CargoBench, is_quiet: bool) -> Result<u8, Error> {
+    let choice = Choice { command: "bench", flags: bench_flags(&arguments) };
+    let programs = have_built(&choice, &arguments.build, &arguments.arguments, is_quiet)?;
+    let CargoBench { sampling, mut drawing, output, .. } = arguments;
+    leave_out_harness(&mut drawing, "bench");
+    let path = output.unwrap_or_else(|| "flamegraph.svg".into());
+    flamegraph::draw_program(only(programs)?, &sampling, drawing, &path)
+}
+
+/// Documentation tests are programs that are compiled as they are run: they are left out.
+fn test_flags(arguments: &CargoTest) -> Vec<OsString> {
+    let CargoTest { lib, bins, bin, test, example, members, filter, .. } = arguments;
+    let mut flags = Vec::new();
+    flags.extend(lib.then(|| "--lib".into()));
+    flags.extend(bins.then(|| "--bins".into()));
+    let named = [("--bin", bin), ("--test", test), ("--example", example)];
+    flags.extend(named.into_iter().flat_map(|(flag, names)| each(flag, names)));
+    if flags.is_empty() {
+        flags.push("--tests".into());
+    }
+    flags.extend(of_members(members));
+    flags.extend(filter.clone());
+    flags
+}
+
+/// The programs that hold unit tests know nothing of what Criterion's take, such as --profile-time.
+fn bench_flags(arguments: &CargoBench) -> Vec<OsString> {
+    let CargoBench { bench, members, filter, .. } = arguments;
+    let all = ["*".to_owned()];
+    let mut flags = each("--bench", if bench.is_empty() { &all } else { bench });
+    flags.extend(of_members(members));
+    flags.extend(filter.clone());
+    flags
+}
+
+fn of_members(members: &Members) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = Vec::new();
+    flags.extend(members.workspace.then(|| "--workspace".into()));
+    flags.extend(each("--exclude", &members.exclude));
+    flags
+}
+
+fn each(flag: &str, values: &[String]) -> Vec<OsString> {
+    values.iter().flat_map(|value| [flag.into(), value.into()]).collect()
+}
