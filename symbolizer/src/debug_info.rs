@@ -7,7 +7,10 @@
 use std::sync::Arc;
 
 use addr2line::{Context, LookupContinuation, LookupResult};
-use gimli::{AbbreviationsCacheStrategy, DwLang, EndianSlice, RunTimeEndian};
+use gimli::{
+    AbbreviationsCacheStrategy, AttributeValue, DwLang, EndianSlice, RunTimeEndian, UnitOffset,
+    UnitRef,
+};
 use object::Object;
 use sigspy_model::Language;
 
@@ -46,6 +49,9 @@ pub struct RawFrame<'c, 'd> {
     pub line: Option<u32>,
     /// That of the unit.
     pub language: Language,
+    /// `{async_fn#0}` or `{async_block#0}`, where the linkage name says closure.
+    pub coroutine: Option<&'d [u8]>,
+    entry: Option<UnitOffset>,
 }
 
 impl<'d> Dwarf<'d> {
@@ -82,16 +88,7 @@ impl<'d> DebugInfo<'d> {
         if address == u64::MAX {
             return frames; // addr2line adds one to it
         }
-        let mut lookup = self.context.find_frames(address);
-        let found = loop {
-            lookup = match lookup {
-                LookupResult::Output(found) => break found,
-                LookupResult::Load { load, continuation } => {
-                    continuation.resume(self.split.load(&load))
-                }
-            }
-        };
-        let Ok(mut found) = found else { return frames };
+        let Ok(mut found) = self.loaded(self.context.find_frames(address)) else { return frames };
         while let Ok(Some(frame)) = found.next() {
             let location = frame.location.as_ref();
             let file = location.and_then(|location| location.file);
@@ -104,10 +101,61 @@ impl<'d> DebugInfo<'d> {
                 language: language.map_or(Language::Plain, language_of),
                 file: file.filter(|file| file.len() <= LONGEST_PATH),
                 line: location.and_then(|location| location.line).filter(|line| *line > 0),
+                coroutine: None,
+                entry: frame.dw_die_offset,
             });
         }
+        self.name_coroutines(address, &mut frames);
         frames
     }
+
+    /// rustc mangles bodies of async functions as closures, and tells them apart only here.
+    fn name_coroutines(&self, address: u64, frames: &mut [RawFrame<'_, 'd>]) {
+        let is_closure = |frame: &&mut RawFrame<'_, 'd>| frame.function.is_some_and(is_closure);
+        let mut closures = frames.iter_mut().filter(is_closure).peekable();
+        if closures.peek().is_none() {
+            return;
+        }
+        let Some(unit) = self.loaded(self.context.find_dwarf_and_unit(address)) else { return };
+        for frame in closures {
+            let name = frame.entry.and_then(|entry| plain_name(unit, entry));
+            frame.coroutine = name.filter(|name| name.starts_with(b"{async_"));
+        }
+    }
+
+    /// What a lookup comes to when all files are read that it asks for.
+    fn loaded<L: LookupContinuation<Buf = Slice<'d>>>(
+        &self,
+        mut lookup: LookupResult<L>,
+    ) -> L::Output {
+        loop {
+            lookup = match lookup {
+                LookupResult::Output(found) => return found,
+                LookupResult::Load { load, continuation } => {
+                    continuation.resume(self.split.load(&load))
+                }
+            }
+        }
+    }
+}
+
+/// Whether a linkage name, v0 or legacy, is that of a closure.
+fn is_closure(name: &[u8]) -> bool {
+    const LEGACY: &[u8] = b"$u7b$$u7b$closure$u7d$$u7d$17h";
+    name.starts_with(b"_RNC")
+        || name.starts_with(b"_ZN") && name.windows(LEGACY.len()).any(|part| part == LEGACY)
+}
+
+/// What debug information calls a function besides its linkage name. An inlined function is
+/// named where it is described by itself.
+fn plain_name<'d>(unit: UnitRef<'_, Slice<'d>>, entry: UnitOffset) -> Option<&'d [u8]> {
+    let entry = unit.entry(entry).ok()?;
+    let described = match entry.attr_value(gimli::DW_AT_abstract_origin) {
+        Some(AttributeValue::UnitRef(origin)) => unit.entry(origin).ok()?,
+        _ => entry,
+    };
+    let name = described.attr_value(gimli::DW_AT_name)?;
+    unit.attr_string(name).ok().map(|name| name.slice())
 }
 
 fn language_of(language: DwLang) -> Language {

@@ -150,7 +150,7 @@ impl<'c, 'd> Lookup<'_, 'c, 'd> {
             _ => fuller(described, self.known.symbol(address)),
         };
         let (function, language) = match name {
-            Some(name) => match self.shown(name) {
+            Some(name) => match self.shown(name, raw.coroutine) {
                 // gcc describes templates that are inlined by a name without a structure.
                 (shown, Language::Plain) => (shown, raw.language),
                 shown => shown,
@@ -161,20 +161,34 @@ impl<'c, 'd> Lookup<'_, 'c, 'd> {
         Frame { function, file, line: raw.line, language, inlined }
     }
 
-    fn shown(&mut self, name: Name<'d>) -> (Arc<str>, Language) {
+    fn shown(&mut self, name: Name<'d>, coroutine: Option<&[u8]>) -> (Arc<str>, Language) {
         let texts = self.known.texts;
         if name.stub {
             let (shown, language) = demangle(name.raw);
             return (texts.share(&(shown + "@plt")), language);
         }
         self.names.get(name.raw, || {
-            let (shown, language) = demangle(name.raw);
+            let (shown, language) = match coroutine {
+                Some(coroutine) => as_coroutine(demangle(name.raw), coroutine),
+                None => demangle(name.raw),
+            };
             (texts.share(&shown), language)
         })
     }
 
     fn file(&mut self, path: &'c str) -> Arc<str> {
         self.files.get(path.as_bytes(), || self.known.texts.share(&clean(path)))
+    }
+}
+
+/// `app::fetch::{closure#0}` as `app::fetch::{async_fn#0}`.
+fn as_coroutine((name, language): (String, Language), kind: &[u8]) -> (String, Language) {
+    let kind = String::from_utf8_lossy(kind.split(|byte| *byte == b'<').next().unwrap_or(kind));
+    match name.rsplit_once("::") {
+        Some((path, last)) if last.starts_with('{') => {
+            (format!("{path}::{}", clean(&kind)), language)
+        }
+        _ => (name, language),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::future::Future;
 use std::hint::black_box;
 use std::io::{Read, Seek, SeekFrom};
+use std::task::{Context, Poll, Waker};
 
 use super::folder::{Folder, INLINING};
 use super::*;
@@ -36,6 +38,26 @@ fn our_own_functions_have_files_and_lines_and_inlined_callees() {
     assert!(file(callee) && file(caller));
     let lines = (callee.line.unwrap(), caller.line.unwrap());
     assert!(lines.0 < lines.1 && lines.1 < line!(), "{lines:?}");
+}
+
+async fn async_here(x: u64) -> u64 {
+    black_box(x) * 5
+}
+
+#[test]
+fn bodies_of_async_functions_are_told_from_closures() {
+    let mut future = std::pin::pin!(async_here(2));
+    let mut context = Context::from_waker(Waker::noop());
+    assert_eq!(future.as_mut().poll(&mut context), Poll::Ready(10));
+    let exe = std::env::current_exe().unwrap();
+    let bytes = fs::read(&exe).unwrap();
+    let elf = object::File::parse(&*bytes).unwrap();
+    let mangled = ["10async_here0", "10async_here28_$u7b$$u7b$closure$u7d$$u7d$"]; // v0 and legacy
+    let is_body = |name: &&str| mangled.iter().any(|body| name.contains(body));
+    let symbol = elf.symbols().filter_map(|symbol| symbol.name().ok()).find(is_body).unwrap();
+    let all = all_of(&exe, symbol);
+    let name = "sigspy_symbolizer::tests::names::async_here::{async_fn#0}";
+    assert!(all.iter().all(|frames| &*frames.last().unwrap().function == name), "{all:?}");
 }
 
 #[test]
