@@ -83,7 +83,7 @@ impl<'m> Search<'m, '_> {
         }
         let path = Path::new(&self.module.path);
         if let Some(file) = self.kept.and_then(|kept| kept.file.as_ref())
-            && let Ok(image) = Image::map(file, path).map_err(Cause::Missing)
+            && let Ok(image) = Image::map(file, path)
             && self.checked(&image).is_ok()
         {
             return Ok((image, self.changed(file)));

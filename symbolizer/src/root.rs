@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
 
 use crate::sources::Kept;
 
@@ -26,19 +27,20 @@ impl<'a> Root<'a> {
         program.into_iter().chain([Self::Own]).collect()
     }
 
-    /// Opens a regular file. Nothing else: opening a pipe would wait for its other end.
+    /// Opens a regular file. Nothing else is opened, as that alone can have effects: a pipe waits
+    /// for its other end, and devices may begin to do something.
     pub fn open(self, path: &Path) -> io::Result<File> {
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let file: File = match self {
-            Self::Own => nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?.into(),
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let place: File = match self {
+            Self::Own => nix::fcntl::open(path, flags, Mode::empty())?.into(),
             Self::Of(root) => {
                 let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
                 openat2(root, path, how)?.into()
             }
         };
-        if !file.metadata()?.is_file() {
+        if !place.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Ok(file)
+        File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))
     }
 }

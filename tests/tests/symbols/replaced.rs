@@ -65,6 +65,18 @@ fn a_program_with_the_agent_preloaded_keeps_its_names_when_it_is_removed() {
     });
 }
 
+#[test]
+fn the_program_does_not_inherit_that_sigspy_may_open_more_files() {
+    needs("prlimit", "util-linux");
+    let script = "ulimit -Sn; i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done";
+    let mut command = Command::new("prlimit");
+    let folder = TempDir::new();
+    command.arg("--nofile=300:600").arg(sigspy()).args(["record", "-F", "250", "-o"]);
+    command.arg(folder.join("recording.sigspy")).args(["--", "sh", "-c", script]);
+    let outcome = run(&mut command).expect(0);
+    assert_eq!(outcome.text(), "300\n", "{outcome}");
+}
+
 /// A root folder of its own in a mount namespace of its own, as in a container: nothing of it is to
 /// be seen from outside, and all of it is gone when it has ended.
 #[test]

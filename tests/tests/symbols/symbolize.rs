@@ -57,6 +57,15 @@ fn names_can_be_looked_up_again_when_there_are_better_ones() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told_before_the_program_runs() {
+    let mut command = Command::new(sigspy());
+    command.args(["record", "--symbol-dir", "/no/such/folder", "--", "echo", "it runs"]);
+    let outcome = run(&mut command).expect(125);
+    assert_eq!(outcome.text(), "");
+    assert!(outcome.stderr.contains("there is no such folder"), "{outcome}");
+}
+
+#[test]
 fn a_copy_with_names_leaves_the_recording_alone() {
     let (app, recorded) = recorded_elsewhere();
     let before = fs::read(&recorded.path).expect("it was written");
