@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sigspy_model::Frame;
 
 use crate::name::{self, Generics};
+use crate::result::Function;
 
 /// A function, whatever its module's path and version, and however often it was built.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,11 @@ impl Key {
         let of_crate = name::crate_of(&function, frame.language);
         let module = of_crate.unwrap_or(module).into();
         Self { module, function: function.into() }
+    }
+
+    /// The key of a function in a result.
+    pub fn of(function: &Function) -> Self {
+        Self { module: (*function.module).into(), function: (*function.function).into() }
     }
 
     /// The last part of the path: `push` of `alloc::vec::Vec<_>::push`.

@@ -101,7 +101,7 @@ fn found(
     policy: &Policy,
     today: Date,
 ) -> Option<Found> {
-    let key = function.map(key_of);
+    let key = function.map(Key::of);
     let change = |of: &Comparison| change(of, key.as_ref());
     let (ratio, again) = (change(first)?, evidence.confirmation.as_ref());
     let is_slower = match &key {
@@ -133,10 +133,6 @@ fn found(
     Some(Found { standing, subject, first: ratio, again: again_ratio, waiver })
 }
 
-fn key_of(function: &Function) -> Key {
-    Key { module: (*function.module).into(), function: (*function.function).into() }
-}
-
 fn change(of: &Comparison, key: Option<&Key>) -> Option<Ratio> {
     match key {
         Some(key) => of.function(key)?.change,
@@ -149,9 +145,9 @@ fn failures(setup: &Setup, findings: &[Found], budgets: &[BudgetOutcome]) -> Vec
     let slower = findings
         .iter()
         .filter(|found| setup.baseline.may_fail && found.standing == Standing::Regression)
-        .map(|found| format!("{}, in the runs made to confirm it, too", slower(found)));
+        .map(|found| format!("{found}, in the runs made to confirm it, too"));
     let exceeded = budgets.iter().filter(|budget| budget.outcome == Outcome::Exceeded);
-    slower.chain(exceeded.map(over_budget)).collect()
+    slower.chain(exceeded.map(BudgetOutcome::to_string)).collect()
 }
 
 /// Why it may not be told whether there is a regression.
@@ -172,17 +168,16 @@ fn doubts(
     for found in findings {
         match found.standing {
             Standing::Suspect => {
-                doubts.push(format!("{}, and no more runs were made to confirm it", slower(found)))
+                doubts.push(format!("{found}, and no more runs were made to confirm it"))
             }
-            Standing::Regression if !setup.baseline.may_fail => doubts.push(format!(
-                "{}, compared with a baseline that may not fail a build",
-                slower(found)
-            )),
+            Standing::Regression if !setup.baseline.may_fail => {
+                doubts.push(format!("{found}, compared with a baseline that may not fail a build"))
+            }
             _ => {}
         }
     }
     let unsure = budgets.iter().filter(|budget| budget.outcome == Outcome::CannotTell);
-    doubts.extend(unsure.map(|budget| format!("{}, which may be chance", over_budget(budget))));
+    doubts.extend(unsure.map(|budget| format!("{budget}, which may be chance")));
     doubts
 }
 
@@ -238,23 +233,6 @@ fn notes(setup: &Setup, budgets: &[BudgetOutcome], policy: &Policy, today: Date)
     notes
 }
 
-/// `parse in libjson takes 23 % more CPU time (95 % interval 12 to 35 %)`.
-fn slower(found: &Found) -> String {
-    let name = match &found.subject {
-        Subject::Total { .. } => "the program".to_owned(),
-        Subject::Function(function) => key_of(function).to_string(),
-    };
-    let Ratio { ratio, low, high } = found.change();
-    let percent = |ratio: f64| (ratio - 1.0) * 100.0;
-    let (more, low, high) = (percent(ratio), percent(low), percent(high));
-    format!("{name} takes {more:.0} % more CPU time (95 % interval {low:.0} to {high:.0} %)")
-}
-
-fn over_budget(budget: &BudgetOutcome) -> String {
-    let (share, max) = (budget.share * 100.0, budget.max_share * 100.0);
-    format!("{} has {share:.1} % of the CPU time, and its budget is {max:.1} %", budget.functions)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{comparison, function, ratio, setup};
@@ -298,7 +276,7 @@ mod tests {
     fn what_shows_twice_is_a_regression() {
         let result = decided(slower_twice());
         assert_eq!((result.verdict, result.exit_code()), (Verdict::Regression, 1));
-        let expected = "parse in app takes 40 % more CPU time (95 % interval 30 to 50 %), \
+        let expected = "parse in app takes 40 % more CPU time (95 % interval: +30 to +50 %), \
                         in the runs made to confirm it, too";
         assert_eq!(result.reasons, [expected]);
         assert_eq!(result.findings.len(), 1);

@@ -2,12 +2,15 @@
 //!
 //! Times are CPU seconds of one run, shares and ratios are fractions: 0.05 is 5 %.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::date::Date;
 use super::policy::{Metric, TOTAL};
 use super::runner::Runner;
-use crate::result::{Comparison, Function, Ratio};
+use crate::key::Key;
+use crate::result::{Comparison, Function, Label, Ratio};
 
 /// Version of [`CheckResult`]. A reader understands this one alone.
 pub const SCHEMA: u32 = 1;
@@ -225,5 +228,86 @@ impl Found {
             Subject::Total { base_s, head_s } => head_s - base_s,
             Subject::Function(function) => function.difference_s(),
         }
+    }
+}
+
+impl Subject {
+    /// As people call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Total { .. } => "the program".to_owned(),
+            Self::Function(function) => Key::of(function).to_string(),
+        }
+    }
+
+    fn is_new(&self) -> bool {
+        matches!(self, Self::Function(function) if function.labels.contains(&Label::New))
+    }
+}
+
+/// `parse in libjson takes 23 % more CPU time (95 % interval: +12 to +35 %)`.
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MANY_TIMES: f64 = 10.0;
+        let (name, Ratio { ratio, low, high }) = (self.subject.name(), self.change());
+        let percent = |ratio: f64| (ratio - 1.0) * 100.0;
+        match ratio {
+            _ if self.subject.is_new() => {
+                write!(f, "{name} is new and takes {:.3} s of CPU time", self.difference_s())
+            }
+            MANY_TIMES.. => write!(
+                f,
+                "{name} takes {ratio:.0} times the CPU time (95 % interval: {low:.0} to {high:.0} times)"
+            ),
+            _ => {
+                let more_or_less = if ratio < 1.0 { "less" } else { "more" };
+                let (size, low, high) = (percent(ratio).abs(), percent(low), percent(high));
+                write!(
+                    f,
+                    "{name} takes {size:.0} % {more_or_less} CPU time \
+                     (95 % interval: {low:+.0} to {high:+.0} %)"
+                )
+            }
+        }
+    }
+}
+
+/// `json::* has 12.3 % of the CPU time, and its budget is 10.0 %`.
+impl fmt::Display for BudgetOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (share, max) = (self.share * 100.0, self.max_share * 100.0);
+        write!(
+            f,
+            "{} has {share:.1} % of the CPU time, and its budget is {max:.1} %",
+            self.functions
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{function, ratio};
+    use super::*;
+    use crate::result::Finding;
+
+    fn found(name: &str, base_s: f64, head_s: f64, label: Option<Label>) -> String {
+        let mut function = function(name, base_s, head_s, Finding::Slower);
+        function.labels.extend(label);
+        let first = ratio(head_s / base_s);
+        let subject = Subject::Function(function);
+        let standing = Standing::Suspect;
+        Found { standing, subject, first, again: None, waiver: None }.to_string()
+    }
+
+    #[test]
+    fn a_change_is_told_in_a_sentence() {
+        let more = "f in app takes 50 % more CPU time (95 % interval: +40 to +60 %)";
+        assert_eq!(found("f", 1.0, 1.5, None), more);
+        let less = "f in app takes 50 % less CPU time (95 % interval: -60 to -40 %)";
+        assert_eq!(found("f", 1.0, 0.5, None), less);
+        let much = "f in app takes 20 times the CPU time (95 % interval: 20 to 20 times)";
+        assert_eq!(found("f", 0.1, 2.0, None), much);
+        let new = "f in app is new and takes 1.500 s of CPU time";
+        assert_eq!(found("f", 0.01, 1.51, Some(Label::New)), new);
     }
 }
