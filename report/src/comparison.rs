@@ -5,7 +5,7 @@ mod markdown;
 #[cfg(test)]
 mod tests;
 mod text;
-mod words;
+pub mod words;
 
 use std::io::Write;
 

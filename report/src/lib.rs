@@ -9,6 +9,7 @@
 //! whole says so in its first frame, so that what is missing can be seen and nothing vanishes.
 
 mod callgrind;
+mod check;
 mod chrome;
 mod comparison;
 mod crates;
@@ -21,6 +22,7 @@ mod groups;
 mod interval;
 mod json;
 mod markdown;
+mod markup;
 mod names;
 mod native;
 mod origin;
@@ -42,6 +44,10 @@ mod format_tests;
 mod made_up;
 
 pub use callgrind::callgrind;
+pub use check::{
+    Repository, STICKY_MARK, check_annotations, check_code_quality, check_json, check_junit,
+    check_markdown, check_metrics, check_sarif, check_text,
+};
 pub use chrome::chrome;
 pub use comparison::{
     ComparisonOptions, DiffLayout, comparison_json, comparison_markdown, comparison_text,

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use sigspy_model::{Profile, Symbols};
 
 use crate::error::Error;
+use crate::markup::{code, prose};
 use crate::names::{NameId, presentable, shortened};
 use crate::paths::{Paths, Roots};
 use crate::quality::{percent, quality, seconds, share};
@@ -36,7 +37,7 @@ pub fn markdown(profile: &Profile, symbols: &Symbols, out: &mut dyn Write) -> Re
     let quality = quality(profile);
     writeln!(out, "{quality}")?;
     for warning in quality.warnings().iter().take(WARNINGS) {
-        writeln!(out, "\n> {}", escaped(&shortened(warning, WARNING_WIDTH)))?;
+        writeln!(out, "\n> {}", prose(&shortened(warning, WARNING_WIDTH)))?;
     }
     write_functions("Functions by CPU time of their own", &paths, own(&paths), &mut out)?;
     let title = "Functions by CPU time including all they call";
@@ -90,25 +91,4 @@ fn largest(nodes: &[Node]) -> Vec<&Node> {
     order.truncate(FRAMES);
     order.sort_unstable();
     order.into_iter().map(|index| &nodes[index]).collect()
-}
-
-/// `text` as code, which is shown as it is: between more backticks than are in it. A bar would end
-/// a cell.
-fn code(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{space}{}{space}{fence}", text.replace('|', "\\|"))
-}
-
-/// Prose without characters that mean something.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
 }

@@ -6,6 +6,7 @@ use sigspy_compare::result::Comparison;
 
 use super::{ComparisonOptions, rows, words};
 use crate::error::Error;
+use crate::markup::{code, prose};
 
 /// Writes what [`comparison_text`](super::comparison_text) does, as Markdown with a table. Names of
 /// functions cannot break out of their cells. Fails when the writer does.
@@ -25,7 +26,7 @@ pub fn comparison_markdown(
         let (change, interval) = words::change_of(one);
         let share = one.base_share.max(one.head_share) * 100.0;
         let (q, name) = (words::q_value(one.q_value), code(&words::name(one, options.name_width)));
-        let remark = plain(&words::remark(one, comparison.noise_is_known));
+        let remark = prose(&words::remark(one, comparison.noise_is_known));
         write!(out, "| {:.3} | {:.3} | {change} | {interval} ", one.base_s, one.head_s)?;
         writeln!(out, "| {q} | {share:.1} % | {name} | {remark} |")?;
     }
@@ -33,29 +34,11 @@ pub fn comparison_markdown(
         writeln!(out, "\n... and {left_out} more")?;
     }
     writeln!(out)?;
-    writeln!(out, "* {}", plain(&words::side(&options.base, &comparison.base)))?;
-    writeln!(out, "* {}", plain(&words::side(&options.head, &comparison.head)))?;
+    writeln!(out, "* {}", prose(&words::side(&options.base, &comparison.base)))?;
+    writeln!(out, "* {}", prose(&words::side(&options.head, &comparison.head)))?;
     for note in words::detectable(comparison).iter().chain(&comparison.notes) {
-        writeln!(out, "* {}", plain(note))?;
+        writeln!(out, "* {}", prose(note))?;
     }
     writeln!(out, "* {}", words::normalization(comparison))?;
     Ok(out.flush()?)
-}
-
-/// A cell in the letters of code.
-fn code(text: &str) -> String {
-    format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
-}
-
-/// Text that is no markup.
-fn plain(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\\' | '`' | '*' | '_' | '|' | '<' | '>' | '[' | ']' | '#' | '@' | '&' | '~')
-        {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
 }
