@@ -1,11 +1,13 @@
 //! Files that are written, and those that are not.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::process::Command;
 
-use sigspy_tests::{TempDir, export, program, record, run, sigspy};
+use sigspy_tests::{TempDir, export, needs, program, record, run, sigspy, unprivileged_sigspy};
 
-use crate::{assert_error, record_in};
+use crate::{assert_error, made_up, record_in};
 
 #[test]
 fn a_recording_without_a_name_gets_one_and_is_the_default_afterwards() {
@@ -54,4 +56,118 @@ fn an_export_to_a_file_leaves_stdout_empty() {
     let outcome = run(export(&recorded.path).arg("-o").arg(&file)).expect(0);
     assert_eq!(outcome.text(), "", "{outcome}");
     assert_eq!(fs::read_to_string(file).expect("it was written"), on_stdout);
+}
+
+#[test]
+fn files_are_for_their_owner_alone() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    for (command, file) in [("flamegraph", "app.svg"), ("export", "app.folded")] {
+        let mut sigspy = sigspy_of(command, &recording);
+        run(sigspy.arg("-o").arg(folder.join(file))).expect(0);
+        let mode = fs::metadata(folder.join(file)).expect("it was written").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+/// `sigspy COMMAND -i RECORDING`, or what stands for it.
+fn sigspy_of(command: &str, recording: &Path) -> Command {
+    let mut sigspy = Command::new(sigspy());
+    sigspy.arg(command);
+    match command {
+        "export" => sigspy.args(["--format", "folded"]).arg(recording),
+        _ => sigspy.arg("-i").arg(recording),
+    };
+    sigspy
+}
+
+#[test]
+fn links_are_not_followed() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    let precious = folder.write("precious", "mine");
+    for (link, target) in [("link", "precious"), ("dangling", "nothing-yet")] {
+        symlink(target, folder.join(link)).expect("the folder is ours");
+        for flags in [&[][..], &["--force"]] {
+            let mut sigspy = sigspy_of("export", &recording);
+            let outcome = run(sigspy.args(flags).arg("-o").arg(folder.join(link)));
+            assert_error(&outcome, 125, &[link, "was not written by sigspy"]);
+        }
+    }
+    assert_eq!(fs::read(precious).expect("it is there"), b"mine");
+    assert!(!folder.join("nothing-yet").exists());
+}
+
+#[test]
+fn a_flame_graph_of_ours_is_kept_when_there_is_a_new_one() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    let draw = |title: &str| {
+        let mut sigspy = sigspy_of("flamegraph", &recording);
+        run(sigspy.current_dir(folder.path()).args(["--title", title])).expect(0)
+    };
+    draw("the first one");
+    draw("the second one");
+    let text = |name: &str| fs::read_to_string(folder.join(name)).expect("it was written");
+    assert!(text("flamegraph.svg").contains("the second one"));
+    assert!(text("flamegraph.svg.old").contains("the first one"));
+}
+
+#[test]
+fn a_file_named_as_the_last_recording_is_left_alone() {
+    let folder = TempDir::new();
+    folder.write("sigspy.sigspy", "mine");
+    let mut sigspy = Command::new(sigspy());
+    sigspy.current_dir(folder.path()).args(["record", "--", "true"]);
+    run(&mut sigspy).expect(0);
+    assert_eq!(fs::read(folder.join("sigspy.sigspy")).expect("it is there"), b"mine");
+}
+
+#[test]
+fn nothing_is_left_in_a_folder_that_cannot_be_written_to() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    let mut sigspy = unprivileged_sigspy(&folder);
+    fs::set_permissions(&recording, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    fs::create_dir(folder.join("closed")).expect("the folder is ours");
+    fs::set_permissions(folder.join("closed"), fs::Permissions::from_mode(0o555)).expect("ours");
+    sigspy.args(["export", "--format", "folded", "-o", "closed/app.folded"]).arg(&recording);
+    assert_error(&run(&mut sigspy), 125, &["cannot write closed/app.folded: Permission denied"]);
+    assert!(!folder.join("closed/app.folded").exists());
+}
+
+/// What was begun is removed, so that no half of a flame graph is taken for one.
+#[test]
+fn nothing_is_left_on_a_disk_that_is_full() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    let disk = folder.join("disk");
+    fs::create_dir(&disk).expect("the folder is ours");
+    let script = r#"
+        mount -t tmpfs -o size=4k none "$1" || exit 99
+        "$2" flamegraph -i "$3" -o "$1/app.svg"
+        status=$?
+        ls "$1"
+        exit $status
+    "#;
+    let mut command = Command::new(needs("unshare", "util-linux"));
+    command.args(["-Urm", "sh", "-c", script, "sh"]).arg(&disk).arg(sigspy()).arg(&recording);
+    let outcome = run(&mut command);
+    // Where there are no mounts for users, there is nothing to see.
+    if ![1, 99].contains(&outcome.code()) {
+        assert_error(&outcome, 125, &["cannot write", "No space left on device"]);
+    }
+}
+
+#[test]
+fn standard_output_has_what_was_asked_for_and_nothing_else() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    let mut drawn = sigspy_of("flamegraph", &recording);
+    let graph = run(drawn.args(["-v", "-o", "-"])).expect(0).text();
+    assert!(graph.starts_with("<?xml") && graph.trim_end().ends_with("<!-- sigspy -->"), "{graph}");
+    let mut recorded = Command::new(sigspy());
+    recorded.args(["record", "-v", "--", "echo", "the program's own"]);
+    let outcome = run(recorded.current_dir(folder.path())).expect(0);
+    assert_eq!(outcome.text(), "the program's own\n", "{outcome}");
 }

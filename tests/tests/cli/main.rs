@@ -1,7 +1,9 @@
 //! The command line: exit codes, messages, files, and signals from the keyboard.
 
 mod files;
+mod goldens;
 mod interrupts;
+mod made_up;
 mod messages;
 mod programs;
 mod reports;

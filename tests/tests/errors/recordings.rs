@@ -51,7 +51,7 @@ pub fn a_folder_cannot_be_read() {
     let mut command = unprivileged_sigspy(&folder);
     fs::set_permissions(folder.join("x.sigspy"), Permissions::from_mode(0o644)).expect("ours");
     fs::create_dir(folder.join("closed")).expect("the folder is ours");
-    fs::set_permissions(folder.join("closed"), Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(folder.join("closed"), Permissions::from_mode(0o0)).expect("it is ours");
     let words = ["cannot read the folder closed: Permission denied", "name the recordings"];
     refused(command.args(["diff", "closed", "x.sigspy"]), 125, &words);
 }
