@@ -17,6 +17,7 @@ import tempfile
 
 from processes import process_costs
 from runs import Run, spread, table
+from symbols import ADDRESSES, symbol_costs, recording_costs
 
 RATES = (97, 997, 4000)
 STARTS = 20
@@ -263,6 +264,18 @@ def print_processes(arguments, folder, found):
     table("Programs of many processes: cost of each", head, rows)
 
 
+def print_symbols(arguments, folder, found):
+    head = ["tool", "wall time", "peak memory", "innermost function as sigspy", "outermost"]
+    size = os.path.getsize(arguments.symbols_of) >> 20
+    title = f"Names of {ADDRESSES} addresses of {os.path.basename(arguments.symbols_of)}, {size} MiB"
+    rows = symbol_costs(arguments.names, arguments.symbols_of, folder, arguments.rounds)
+    table(title, head, rows)
+    rows = recording_costs(
+        arguments.sigspy, arguments.names, arguments.symbols_of, folder, arguments.rounds
+    )
+    table("Names of a recording of that", ["command", "wall time", "peak memory"], rows)
+
+
 PARTS = {
     "overhead": print_overhead,
     "start": print_start,
@@ -271,6 +284,7 @@ PARTS = {
     "tables": print_tables,
     "frames": print_frames,
     "flamegraph": print_flamegraph,
+    "symbols": print_symbols,
 }
 
 
@@ -280,9 +294,12 @@ def main():
     parser.add_argument("--work", required=True)
     parser.add_argument("--compile", required=True)
     parser.add_argument("--frames", required=True)
+    parser.add_argument("--names", required=True)
+    parser.add_argument("--symbols-of", help="a program to look names up in; else sigspy itself")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     arguments = parser.parse_args()
+    arguments.symbols_of = arguments.symbols_of or arguments.sigspy
     with tempfile.TemporaryDirectory() as folder:
         found = profilers(arguments.sigspy, folder)
         print(f"{os.cpu_count()} processors, Linux {os.uname().release}; medians of")

@@ -11,11 +11,12 @@ import time
 class Run:
     """One run of a command: wall time, CPU time, output, and peak memory of the command itself."""
 
-    def __init__(self, command, env=None):
+    def __init__(self, command, env=None, stdin=None):
         started = time.perf_counter()
         process = subprocess.Popen(
             command,
             env={**os.environ, **(env or {})},
+            stdin=open(stdin) if stdin else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -32,6 +33,7 @@ class Run:
         watcher.join()
         reader.join()
         self.cpu = usage.ru_utime + usage.ru_stime
+        self.peak_kib = self.peak_kib or usage.ru_maxrss  # it was gone before the first look
         if process.returncode != 0:
             sys.exit(f"{command} failed:\n{errors[0].decode()}")
 

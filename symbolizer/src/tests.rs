@@ -2,6 +2,7 @@
 
 mod damage;
 mod debug_files;
+mod differential;
 mod folder;
 mod kept;
 mod nameless;
