@@ -5,7 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use object::write::{Object, StandardSection, Symbol, SymbolSection};
 use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
 use sigspy_fuzz as _;
-use sigspy_model::{Location, LocationId, Module, ModuleId};
+use sigspy_model::{Language, Location, LocationId, Module, ModuleId};
+use sigspy_report::readable_name;
 use sigspy_symbolizer::{Sources, symbolize};
 
 const LONGEST_NAME: usize = 64 << 10;
@@ -23,6 +24,11 @@ fuzz_target!(|name: &[u8]| {
     }
     let [frame] = found.symbols.frames(LocationId(0)) else { panic!("not one frame") };
     assert!(!frame.function.is_empty() && frame.function.len() < LONGEST_NAME);
+    let text = String::from_utf8_lossy(name);
+    for language in [Language::Rust, Language::Cpp] {
+        let short = readable_name(&text, language);
+        assert!(short.is_empty() == text.is_empty() && short.len() <= 2 * text.len());
+    }
 });
 
 /// An ELF file whose code is one function of this name.

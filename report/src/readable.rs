@@ -83,6 +83,48 @@ mod tests {
     }
 
     #[test]
+    fn any_name_gets_one_that_is_not_much_longer() {
+        const PARTS: [&str; 24] = [
+            "<",
+            ">",
+            "(",
+            ")",
+            "{",
+            "}",
+            "[",
+            "]",
+            "::",
+            " as ",
+            " for ",
+            "<impl ",
+            "dyn ",
+            " + ",
+            "->",
+            "operator",
+            "drop_in_place",
+            "{closure#0}",
+            "{{closure}}",
+            " const",
+            "&",
+            "é",
+            "a",
+            ",",
+        ];
+        let mut random = 1_u64;
+        for _ in 0..50_000 {
+            let mut next = |below: u64| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                ((random >> 33) % below) as usize
+            };
+            let name: String = (0..=next(12)).map(|_| PARTS[next(PARTS.len() as u64)]).collect();
+            for language in [Language::Rust, Language::Cpp] {
+                let short = readable_name(&name, language);
+                assert!(!short.is_empty() && short.len() <= 2 * name.len(), "{name}: {short}");
+            }
+        }
+    }
+
+    #[test]
     fn names_without_a_structure_stay_as_they_are() {
         for name in ["main", "py::<module>:/app/main.py", "LazyCompile:~f(int) x.js:1"] {
             assert_eq!(readable_name(name, Language::Plain), name);

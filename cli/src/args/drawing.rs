@@ -13,6 +13,7 @@ const WIDTHS: std::ops::RangeInclusive<i64> = 200..=32_767;
 
 /// How a flame graph is drawn, and what is done with it.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Drawing")]
 pub struct Drawing {
     /// Title of the flame graph [default: the command line]
     #[arg(long, value_name = "TEXT")]

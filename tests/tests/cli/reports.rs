@@ -65,3 +65,53 @@ fn assert_flame_graph(path: &Path) {
     assert!(svg.contains("<svg") && svg.contains("</svg>"), "{}", path.display());
     assert!(svg.contains("burn_48_percent"), "{} has no functions", path.display());
 }
+
+/// `sigspy flamegraph` with these words, and the picture that it writes to standard output.
+fn drawn(words: &[&str], recording: &Path) -> String {
+    let mut command = Command::new(sigspy());
+    let outcome = run(command.arg("flamegraph").arg(recording).args(["-o", "-"]).args(words));
+    outcome.expect(0).text()
+}
+
+#[test]
+fn a_flame_graph_is_drawn_as_the_flags_of_cargo_flamegraph_say() {
+    let recorded = record_at(997, [program("split.c").as_ref(), "1".as_ref()]).expect(0);
+    let text = ["--title", "a title", "--subtitle", "below", "--notes", "unseen"];
+    let svg = drawn(&text, &recorded.path);
+    for part in [">a title</text>", ">below; ", "<!--NOTES: unseen-->"] {
+        assert!(svg.contains(part), "no `{part}`");
+    }
+    let shape =
+        ["-i", "--reverse", "--palette", "aqua", "--min-width", "1", "--image-width", "900"];
+    assert!(drawn(&shape, &recorded.path).contains("width=\"900\""));
+    let inner = drawn(&["--skip-after", "burn_48_percent", "--deterministic"], &recorded.path);
+    assert!(inner.contains("burn_48_percent") && inner.contains("<title>main ("));
+    assert!(drawn(&["--flamechart"], &recorded.path).contains("burn_48_percent"));
+}
+
+#[test]
+fn flags_that_sigspy_does_not_need_are_taken_and_said_to_be_needless() {
+    let recorded = record([program("split.c").as_ref(), "1".as_ref()]).expect(0);
+    let mut command = Command::new(sigspy());
+    command.arg("flamegraph").args(["--root", "-g", "-z", "3", "--ignore-status", "-o", "-"]);
+    let outcome = run(command.arg(&recorded.path)).expect(0);
+    for flag in ["--root", "-g", "--compression-level", "--ignore-status"] {
+        assert!(outcome.stderr.contains(&format!("{flag} is not needed")), "{outcome}");
+    }
+    assert!(outcome.text().contains("burn_48_percent"));
+}
+
+#[test]
+fn time_is_added_up_by_more_than_functions() {
+    let recorded = record_at(997, [program("split.c").as_ref(), "1".as_ref()]).expect(0);
+    let mut command = Command::new(sigspy());
+    let report = run(command.args(["report", "--by", "module,thread,process"]).arg(&recorded.path));
+    let report = report.expect(0).text();
+    for heading in
+        ["Modules by CPU time of their own", "Threads by CPU time", "Programs by CPU time"]
+    {
+        assert!(report.lines().any(|line| line == heading), "{report}");
+    }
+    assert!(report.lines().any(|line| line.ends_with("  split")), "{report}");
+    assert!(!report.contains("Call tree"), "{report}");
+}
