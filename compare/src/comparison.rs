@@ -228,11 +228,11 @@ impl Comparison {
         let [base_s, head_s] = self.seconds(&self.functions.own.rows[id]);
         let [base_share, head_share] = self.shares(&self.functions.own.rows[id]);
         let [base_total_share, head_total_share] = self.shares(&self.functions.total[id]);
-        let most = facts.lines.iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let most = facts.lines().iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
         Function {
             module: key.module.to_string(),
             function: key.function.to_string(),
-            file: facts.file.as_deref().map(str::to_owned),
+            file: facts.file().map(str::to_owned),
             line: most.map(|(line, _)| *line),
             base_s,
             head_s,

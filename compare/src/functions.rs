@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sigspy_model::{Clock, Frame, LocationId, ModuleId, Profile, StackKind, Symbols};
 
+use crate::check::Rename;
 use crate::key::{self, Key};
 use crate::name::Generics;
 use crate::stats::counts::{Counts, RunTotal};
@@ -27,9 +28,24 @@ pub struct Facts {
     /// Samples in which it was called by each.
     pub callers: BTreeMap<FunctionId, f64>,
     pub callees: BTreeSet<FunctionId>,
-    pub file: Option<Arc<str>>,
-    /// Samples of its own, by line.
-    pub lines: BTreeMap<u32, f64>,
+    /// Of each side.
+    files: [Option<Arc<str>>; 2],
+    /// Samples of its own of each side, by line.
+    lines: [BTreeMap<u32, f64>; 2],
+}
+
+impl Facts {
+    /// Where it is in the head, whose source is there to look at; else in the base.
+    pub fn file(&self) -> Option<&str> {
+        let [base, head] = &self.files;
+        head.as_deref().or(base.as_deref())
+    }
+
+    /// Samples of its own by line, of the head if it has any.
+    pub fn lines(&self) -> &BTreeMap<u32, f64> {
+        let [base, head] = &self.lines;
+        if head.is_empty() { base } else { head }
+    }
 }
 
 /// The functions of all runs.
@@ -54,6 +70,17 @@ pub struct Naming {
     pub generics: Generics,
     /// Functions that go by another name: the one they have, the one they shall have.
     pub renamed: Vec<(Key, Key)>,
+    /// Functions of the base that go by another name in the head. The first that matches counts.
+    pub rules: Vec<Rename>,
+}
+
+impl Naming {
+    /// The key of a frame of the base, as it would be in the head.
+    fn key_of_base(&self, frame: &Frame, module: &str) -> Key {
+        let key = Key::new(frame, module, self.generics);
+        let renamed = self.rules.iter().find_map(|rule| rule.renamed(&key.function));
+        renamed.map_or(key, |name| Key::named(name, frame.language, module))
+    }
 }
 
 impl Functions {
@@ -173,10 +200,13 @@ impl<'f, 'a> Run<'f, 'a> {
             }
             lines.push(frames.first().and_then(|frame| frame.line));
             let known = |frame: &Frame| {
-                let key = Key::new(frame, module, naming.generics);
+                let key = match side {
+                    0 => naming.key_of_base(frame, module),
+                    _ => Key::new(frame, module, naming.generics),
+                };
                 let id = functions.id(renamed.get(&key).map_or(key, |to| (*to).clone()));
-                let facts = &mut functions.facts[id];
-                facts.file = facts.file.take().or_else(|| frame.file.clone());
+                let file = &mut functions.facts[id].files[side];
+                *file = file.take().or_else(|| frame.file.clone());
                 id
             };
             locations.push(frames.iter().map(known).collect());
@@ -216,7 +246,7 @@ impl<'f, 'a> Run<'f, 'a> {
         let Some(leaf) = path.first().copied() else { return };
         add(&mut self.functions.own.rows[leaf], run, samples);
         if let Some(line) = locations.first().and_then(|id| self.lines[id.0 as usize]) {
-            *self.functions.facts[leaf].lines.entry(line).or_default() += samples;
+            *self.functions.facts[leaf].lines[self.side].entry(line).or_default() += samples;
         }
         for called in path.windows(2) {
             *self.functions.facts[called[0]].callers.entry(called[1]).or_default() += samples;

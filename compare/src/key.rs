@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sigspy_model::Frame;
+use sigspy_model::{Frame, Language};
 
 use crate::name::{self, Generics};
 use crate::result::Function;
@@ -19,9 +19,12 @@ pub struct Key {
 impl Key {
     /// The key of a frame in a module, which was made canonical by [`module`].
     pub fn new(frame: &Frame, module: &str, generics: Generics) -> Self {
-        let function = name::canonical(frame, generics);
-        let of_crate = name::crate_of(&function, frame.language);
-        let module = of_crate.unwrap_or(module).into();
+        Self::named(name::canonical(frame, generics), frame.language, module)
+    }
+
+    /// The key of a canonical name in such a module.
+    pub(crate) fn named(function: String, language: Language, module: &str) -> Self {
+        let module = name::crate_of(&function, language).unwrap_or(module).into();
         Self { module, function: function.into() }
     }
 

@@ -69,12 +69,12 @@ fn same_lines(functions: &Functions, gone: FunctionId, new: FunctionId) -> bool 
     let range = |lines: &std::collections::BTreeMap<u32, f64>| {
         Some((*lines.first_key_value()?.0, *lines.last_key_value()?.0))
     };
-    let overlap = range(&gone.lines).zip(range(&new.lines)).is_some_and(
+    let overlap = range(gone.lines()).zip(range(new.lines())).is_some_and(
         |((gone_first, gone_last), (new_first, new_last))| {
             gone_first <= new_last && new_first <= gone_last
         },
     );
-    overlap && gone.file.is_some() && gone.file == new.file
+    overlap && gone.file().is_some() && gone.file() == new.file()
 }
 
 fn same_neighbours(functions: &Functions, gone: FunctionId, new: FunctionId) -> bool {

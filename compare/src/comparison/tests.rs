@@ -1,4 +1,5 @@
 use super::*;
+use crate::check::Rename;
 use crate::made_up::{Run, Side};
 use crate::stats::sizes::Normalization;
 
@@ -78,6 +79,25 @@ fn a_function_in_the_same_lines_of_a_file_was_renamed() {
     let fetch = function(&compared(&base, &head), "fetch").clone();
     assert_eq!(fetch.labels, [Label::Renamed("read in app".to_owned())]);
     assert_eq!((fetch.file.as_deref(), fetch.line), (Some("io.c"), Some(10)));
+}
+
+#[test]
+fn a_function_that_was_renamed_by_rule_is_one() {
+    let (base, head) = (side(with("old::parse", 400)), side(with("new::parse", 600)));
+    let mut options = Options::default();
+    options.naming.rules = vec![Rename { from: "old::*".into(), to: "new::*".into() }];
+    let result = Comparison::new(&base.inputs(), &head.inputs(), &options).result();
+    let parse = function(&result, "new::parse");
+    assert_eq!((parse.finding, &*parse.labels), (Finding::Slower, &[][..]));
+    assert!(result.functions.iter().all(|one| one.function != "old::parse"));
+}
+
+#[test]
+fn a_function_is_where_the_head_has_it() {
+    let (base, head) = (side(with("f@old.c:10", 400)), side(with("f@new.c:20", 400)));
+    let result = compared(&base, &head);
+    let found = function(&result, "f");
+    assert_eq!((found.file.as_deref(), found.line), (Some("new.c"), Some(20)));
 }
 
 #[test]
