@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use crate::args::{Completions, Man};
+use clap::CommandFactory;
+
+use crate::args::{CargoArguments, Completions, Man};
 use crate::command_line;
 use crate::error::Error;
 use crate::message;
@@ -22,13 +24,16 @@ pub fn run(arguments: &Completions) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// Writes the manual: sigspy(1), and a page for each command, such as sigspy-record(1).
+/// Writes the manual: sigspy(1) and cargo-sigspy(1), which `cargo help sigspy` shows, and a page for
+/// each command, such as sigspy-record(1).
 pub fn manual(arguments: &Man) -> Result<u8, Error> {
     let folder = &arguments.folder;
     fs::create_dir_all(folder).map_err(|error| Error::Create(folder.clone(), error))?;
-    let mut whole = command_line::command().disable_help_subcommand(true);
-    whole.build();
-    let mut pages = vec![whole];
+    let mut pages: Vec<clap::Command> = [command_line::command(), CargoArguments::command()]
+        .into_iter()
+        .map(|command| command.disable_help_subcommand(true))
+        .collect();
+    pages.iter_mut().for_each(clap::Command::build);
     while let Some(page) = pages.pop() {
         let visible = page.get_subcommands().filter(|command| !command.is_hide_set());
         pages.extend(visible.cloned());

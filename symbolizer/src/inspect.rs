@@ -20,6 +20,8 @@ pub struct Inspection {
     /// There is a symbol table of all functions, here or in a debug file.
     pub has_symbols: bool,
     pub debug_info: Option<DebugInfoFound>,
+    /// Made by Go's own compiler, which keeps frame pointers instead of unwind information.
+    pub is_go: bool,
     /// Bytes of code,
     pub code: u64,
     /// and how many of them have unwind information.
@@ -56,6 +58,7 @@ pub fn inspect(path: &Path, sources: &Sources) -> Result<Inspection, Problem> {
         interpreter: interpreter(&own),
         has_symbols,
         debug_info: with_debug_info.map(|(path, elf)| debug_info(path, elf)),
+        is_go: own.section_by_name(".gopclntab").is_some(),
         code,
         unwindable,
     })

@@ -61,6 +61,33 @@ fn what_a_program_lacks_is_said_with_a_remedy() {
 }
 
 #[test]
+fn an_interpreter_is_known_by_its_name() {
+    let folder = TempDir::new();
+    let python = folder.join("python3.12");
+    std::fs::copy(program("split.c").path, &python).expect("the folder is ours");
+    let report = run(doctor().arg(python)).expect(0).text();
+    assert!(line(&report, "interpreter").contains("-X perf"), "{report}");
+}
+
+#[test]
+fn a_folder_that_no_program_can_be_loaded_from_is_no_cache() {
+    let folder = TempDir::new();
+    let script = r#"
+        mount -t tmpfs -o noexec none "$1" || exit 99
+        XDG_CACHE_HOME=$1 "$2" doctor
+    "#;
+    let mut command = Command::new(needs("unshare", "util-linux"));
+    command.args(["-Urm", "sh", "-c", script, "sh"]).arg(folder.path()).arg(sigspy());
+    let outcome = run(&mut command);
+    // Where there are no mounts for users, there is nothing to see.
+    if outcome.code() == 0 {
+        let report = outcome.text();
+        assert!(line(&report, "cache").starts_with("warn"), "{report}");
+        assert!(report.contains("not mounted noexec"), "{report}");
+    }
+}
+
+#[test]
 fn a_static_program_cannot_be_profiled() {
     let outcome = doctor_of(&program_with("exit_code.c", &["-static"])).expect(1);
     let report = outcome.text();

@@ -42,11 +42,10 @@ pub fn examine(pid: u32, sources: &Sources) -> Examination {
             return Examination { subject, checks };
         }
     };
+    let (threads, name) = (of(&status, "Threads"), of(&status, "Name"));
+    let plural = if threads == "1" { "" } else { "s" };
     let mut checks = vec![
-        Check::ok(
-            "process",
-            format!("{} threads of {}", of(&status, "Threads"), of(&status, "Name")),
-        ),
+        Check::ok("process", format!("{threads} thread{plural} of {name}")),
         agent(pid),
         signal(&status),
     ];

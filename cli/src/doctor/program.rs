@@ -30,6 +30,7 @@ pub fn checks(path: &Path, sources: &Sources) -> Vec<Check> {
     if program != path {
         checks.push(Check::ok("script", format!("run by {}", program.display())));
     }
+    checks.extend(interpreter(&program));
     match inspect(&program, sources) {
         Ok(found) => checks.extend([
             loader(&found),
@@ -43,6 +44,21 @@ pub fn checks(path: &Path, sources: &Sources) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// How an interpreter is asked for the names of what it interprets.
+fn interpreter(program: &Path) -> Option<Check> {
+    const FLAGS: [(&str, &str); 3] = [
+        (
+            "java",
+            "java -XX:+PreserveFramePointer -XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit",
+        ),
+        ("node", "node --perf-basic-prof --interpreted-frames-native-stack"),
+        ("python3", "python3 -X perf, from 3.12 on"),
+    ];
+    let name = program.file_name()?.to_str()?;
+    let (_, flags) = FLAGS.iter().find(|(prefix, _)| name.starts_with(prefix))?;
+    Some(Check::ok("interpreter", format!("functions of its programs have names with `{flags}`")))
 }
 
 /// The error has its remedy behind a semicolon.
@@ -75,6 +91,9 @@ fn unwinding(found: &Inspection) -> Check {
     const HALF: f64 = 0.5;
     let share = found.unwindable as f64 / found.code.max(1) as f64;
     let is_little = found.code - found.unwindable <= START_UP;
+    if found.is_go {
+        return Check::ok(NAME, "by the frame pointers that Go keeps");
+    }
     let percent = format!("{:.1} % of the code has unwind information", 100.0 * share);
     match share >= if is_little { HALF } else { MOST } {
         true => Check::ok(NAME, percent),

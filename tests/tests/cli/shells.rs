@@ -51,6 +51,7 @@ fn the_manual_has_a_page_for_each_command_and_groff_finds_no_fault_in_it() {
         let page = folder.join(format!("man1/sigspy-{command}.1"));
         assert!(pages.contains(&page), "{} is missing", page.display());
     }
+    assert!(pages.contains(&folder.join("man1/cargo-sigspy.1")), "{pages:?}");
     for page in pages {
         let groff = needs("groff", "groff-base");
         let outcome = run(Command::new(groff).args(["-man", "-Tutf8", "-ww"]).arg(page)).expect(0);
