@@ -8,6 +8,7 @@ mod choose;
 mod handover;
 mod per_test;
 mod profile;
+mod runs;
 mod suite;
 mod workspace;
 

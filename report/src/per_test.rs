@@ -18,7 +18,7 @@ use crate::quality::{percent, plural, seconds, share};
 use owners::{Owners, is_no_test};
 
 /// Characters of the name of a test.
-const TEST_WIDTH: usize = 60;
+const TEST_WIDTH: usize = 100;
 
 /// How tests are listed.
 #[derive(Clone, Debug)]

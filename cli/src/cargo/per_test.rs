@@ -6,17 +6,13 @@ use std::process::{Command, Stdio};
 
 use sigspy_report::{PerTestOptions, TestProgram, per_test};
 
+use super::runs::{Run, run_all};
 use crate::args::{Naming, Sampling};
 use crate::error::Error;
-use crate::message;
 use crate::named::Named;
-use crate::record::{self, Program};
+use crate::record::Program;
 use crate::sink::Sink;
 
-/// As `cargo test` has it when a test fails.
-const FAILED: u8 = 101;
-/// A program that ended by Ctrl-C, as a shell has it.
-const INTERRUPTED: u8 = 130;
 /// Characters of the name of a function.
 const NAME_WIDTH: usize = 100;
 /// A flag of libtest, and of harnesses that are made to look like it.
@@ -32,70 +28,26 @@ pub struct Listing<'a> {
     pub output: PathBuf,
 }
 
-/// One run of a program.
-struct Run {
-    named: Named,
-    crate_name: String,
-    tests: Vec<String>,
-}
-
 /// Runs programs and lists their tests; those that fail take time as well. The exit status is that
 /// of `cargo test`.
 pub fn list(programs: Vec<Program>, listing: &Listing<'_>) -> Result<u8, Error> {
     let mut sink = Sink::create(&listing.output, listing.sampling.force)?;
-    let (runs, code) = run_all(programs, listing)?;
-    let programs: Vec<TestProgram<'_>> = runs.iter().map(Run::to_be_listed).collect();
+    let (runs, code) = run_all(programs, listing.sampling, listing.no_fail_fast)?;
+    let named = |run: Run| (run.program, run.named.named_as(listing.naming));
+    let runs: Vec<(Program, Named)> = runs.into_iter().map(named).collect();
+    let programs: Vec<TestProgram<'_>> = runs.iter().map(to_be_listed).collect();
     let options = PerTestOptions { limit: listing.limit, name_width: NAME_WIDTH };
     per_test(&programs, &options, &mut sink)?;
     sink.finish("")?;
     Ok(code)
 }
 
-/// Runs programs until one fails, or all.
-fn run_all(programs: Vec<Program>, listing: &Listing<'_>) -> Result<(Vec<Run>, u8), Error> {
-    let mut runs = Vec::new();
-    let mut exit_code = 0;
-    let count = programs.len();
-    for program in programs {
-        let file = PathBuf::from(&program.argv[0]);
-        let (run, code) = run(program, &file, listing)?;
-        runs.push(run);
-        if code == 0 {
-            continue;
-        }
-        exit_code = FAILED;
-        let left = count - runs.len();
-        if left > 0 && (code == INTERRUPTED || !listing.no_fail_fast) {
-            let file = file.display();
-            message::warning(&format!(
-                "{file} has failed, and {left} more were not run; see --no-fail-fast"
-            ));
-            break;
-        }
-    }
-    Ok((runs, exit_code))
-}
-
-/// Records one program, into a file beside it.
-fn run(program: Program, file: &Path, listing: &Listing<'_>) -> Result<(Run, u8), Error> {
-    let (crate_name, tests) = (crate_name(file), tests(&program));
-    let recording = file.with_extension("sigspy");
-    let recorded = record::record_saying(listing.sampling, &recording, program, |quality| {
-        message::note(&format!("{quality}; wrote {}", recording.display()));
-    })?;
-    let (named, ended) = recorded.into_named(listing.sampling);
-    let named = named.named_as(listing.naming);
-    Ok((Run { named, crate_name, tests }, ended.exit_code()))
-}
-
-impl Run {
-    fn to_be_listed(&self) -> TestProgram<'_> {
-        TestProgram {
-            profile: &self.named.profile,
-            symbols: &self.named.symbols,
-            crate_name: self.crate_name.clone(),
-            tests: self.tests.clone(),
-        }
+fn to_be_listed((program, named): &(Program, Named)) -> TestProgram<'_> {
+    TestProgram {
+        profile: &named.profile,
+        symbols: &named.symbols,
+        crate_name: crate_name(Path::new(&program.argv[0])),
+        tests: tests(program),
     }
 }
 

@@ -13,7 +13,8 @@ use crate::sink::STDOUT;
 pub fn test(arguments: CargoTest, is_quiet: bool) -> Result<u8, Error> {
     let choice = Choice { command: "test", flags: test_flags(&arguments) };
     let programs = have_built(&choice, &arguments.build, &arguments.arguments, is_quiet)?;
-    let CargoTest { per_test, limit, no_fail_fast, sampling, mut drawing, output, .. } = arguments;
+    let CargoTest { per_test, limit, members, sampling, mut drawing, output, .. } = arguments;
+    let no_fail_fast = members.no_fail_fast;
     if per_test {
         let output = output.unwrap_or_else(|| STDOUT.into());
         let listing =

@@ -8,7 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sigspy_tests::{Folded, Outcome, TempDir, cargo_sigspy, export, fixture, run, sigspy};
+use nix::sys::signal::Signal;
+use sigspy_tests::{
+    Folded, Outcome, TempDir, cargo_sigspy, export, fixture, run, sigspy, spawn, wait_until,
+};
 
 /// What is below `flamegraph.svg`.
 fn folded(folder: &TempDir) -> Folded {
@@ -116,6 +119,18 @@ fn tests_find_their_package_from_wherever_they_are_started() {
     cargo(elsewhere.path(), &words).expect(0);
     assert!(elsewhere.join("flamegraph.svg").exists());
     assert_eq!(cargo(folder.path(), "--test it -- --ignored").code(), 101, "as the test program");
+}
+
+#[test]
+fn ctrl_c_ends_the_program_and_what_was_recorded_is_drawn() {
+    let folder = fixture("cargo");
+    let running = spawn(cargo_sigspy(folder.path()).args(["--example", "forever"]));
+    let recording = folder.join("flamegraph.sigspy");
+    let has_samples = || run(&mut export(&recording)).text().contains("forever::main");
+    wait_until("there are samples", || recording.exists() && has_samples());
+    running.signal_group(Signal::SIGINT);
+    running.wait().expect(130);
+    assert_drawn(&folder, "forever::main");
 }
 
 #[test]

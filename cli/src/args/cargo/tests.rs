@@ -35,9 +35,6 @@ pub struct CargoTest {
     /// Rows of the list
     #[arg(short = 'n', long, default_value_t = 20, value_name = "ROWS", requires = "per_test")]
     pub limit: usize,
-    /// Run all tests, even if some fail
-    #[arg(long)]
-    pub no_fail_fast: bool,
     /// Tests of the library
     #[arg(long, help_heading = "What to run")]
     pub lib: bool,
@@ -103,4 +100,7 @@ pub struct Members {
     /// All packages but this one
     #[arg(long, value_name = "NAME", requires = "workspace")]
     pub exclude: Vec<String>,
+    /// Run all programs, even if one fails
+    #[arg(long)]
+    pub no_fail_fast: bool,
 }
