@@ -11,6 +11,7 @@
 mod binary;
 mod fixture;
 mod folded;
+mod node;
 mod program;
 mod prose;
 pub mod ptrace;
@@ -24,6 +25,7 @@ mod temp;
 pub use binary::{sigspy, unprivileged_sigspy, workspace};
 pub use fixture::{cargo_sigspy, copy_folder, fixture, lasting_target};
 pub use folded::{Folded, thread_of};
+pub use node::node;
 pub use program::{Language, Program, needs, program, program_by, program_in, program_with};
 pub use prose::prose;
 pub use random::Random;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use sigspy_tests::{
-    Folded, Recorded, TempDir, export, needs, program_with, record_at, run, sigspy, workspace,
+    Folded, Recorded, TempDir, export, needs, node, program_with, record_at, run, sigspy, workspace,
 };
 
 /// All of its time is in `innermost`, inlined into `middle`, inlined into `outer`.
@@ -29,18 +29,6 @@ fn total_ns(recorded: &Recorded) -> u64 {
         serde_json::from_slice(&fs::read(exported(recorded, "total.json")).expect("it is there"))
             .expect("it is JSON");
     json["quality"]["total_ns"].as_u64().expect("it has a total")
-}
-
-/// The output of a script of `tests/formats`, which needs packages from npm.
-fn node(script: &str, arguments: &[&Path]) -> Value {
-    let folder = workspace().join("tests/formats");
-    assert!(
-        folder.join("node_modules").exists(),
-        "readers are missing: npm install --no-package-lock --prefix tests/formats"
-    );
-    let mut node = Command::new(needs("node", "nodejs"));
-    let outcome = run(node.arg(folder.join(script)).args(arguments)).expect(0);
-    serde_json::from_slice(&outcome.stdout).unwrap_or(Value::Null)
 }
 
 fn pprof(options: &[&str], profile: &Path) -> String {
