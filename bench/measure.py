@@ -265,9 +265,10 @@ def print_processes(arguments, folder, found):
 
 
 def print_symbols(arguments, folder, found):
-    head = ["tool", "wall time", "peak memory", "innermost function as sigspy", "outermost"]
+    head = ["tool", "wall time", "CPU time", "peak memory", "innermost as sigspy", "outermost"]
+    name = os.path.basename(arguments.symbols_of)
     size = os.path.getsize(arguments.symbols_of) >> 20
-    title = f"Names of {ADDRESSES} addresses of {os.path.basename(arguments.symbols_of)}, {size} MiB"
+    title = f"Names of {ADDRESSES} addresses of {name}, {size} MiB"
     rows = symbol_costs(arguments.names, arguments.symbols_of, folder, arguments.rounds)
     table(title, head, rows)
     rows = recording_costs(

@@ -20,7 +20,7 @@ HZ = 999
 
 
 def symbol_costs(names, binary, folder, rounds):
-    """Rows: for each tool, wall time, peak memory, and how often it means sigspy's function."""
+    """Rows: for each tool, wall and CPU time, peak memory, how often it means our function."""
     addresses = os.path.join(folder, "addresses")
     write_addresses(binary, addresses, ADDRESSES)
     tools = found_tools(names, binary, os.path.join(folder, "cache"))
@@ -37,6 +37,7 @@ def symbol_costs(names, binary, folder, rounds):
         yield (
             tool,
             spread([run.wall for run in of_tool], "{:.2f} s"),
+            spread([run.cpu for run in of_tool], "{:.2f} s"),
             f"{max(run.peak_kib for run in of_tool) / 1024:.0f} MiB",
             agreement(ours, theirs, 0),
             agreement(ours, theirs, -1),
@@ -63,7 +64,8 @@ def raw(command, addresses):
 
 
 def demangled(text):
-    return subprocess.run(["c++filt"], input=text, capture_output=True, text=True, check=True).stdout
+    run = subprocess.run(["c++filt"], input=text, capture_output=True, text=True, check=True)
+    return run.stdout
 
 
 def write_addresses(binary, path, count):
@@ -90,7 +92,7 @@ def frames(text):
 
 
 def plain(name):
-    """The last part of a name, without arguments and what else demanglers spell differently."""
+    """The last part of a name, without what is spelled differently: arguments, closures."""
     name = re.sub(r"::h[0-9a-f]{16}\b|\[[^]]*\]|@.*", "", name).replace("->", "")
     depth, kept = 0, []
     for character in name:
@@ -98,7 +100,7 @@ def plain(name):
         if depth == 0 and character not in "<>()":
             kept.append(character)
         depth += character in "<("
-    parts = [part for part in "".join(kept).split("::") if part]
+    parts = [part for part in "".join(kept).split("::") if part and not part.startswith("{")]
     return parts[-1].split(" ")[-1] if parts else name
 
 
@@ -119,15 +121,18 @@ def recording_costs(sigspy, names, binary, folder, rounds):
     write_addresses(binary, addresses, ADDRESSES)
     program = ["sh", "-c", f"exec '{names}' '{binary}' < '{addresses}' > '{folder}/names'"]
     of_sigspy, of_perf = os.path.join(folder, "names.sigspy"), os.path.join(folder, "names.perf")
-    record = [sigspy, "record", "--symbols", "later", "-F", str(HZ), "-o", of_sigspy, "--", *program]
-    Run(record)
+    rate = ["-F", str(HZ)]
+    Run([sigspy, "record", "--symbols", "later", *rate, "-o", of_sigspy, "--", *program])
     fresh = {"XDG_CACHE_HOME": os.path.join(folder, "no-cache")}
     kept = {"XDG_CACHE_HOME": os.path.join(folder, "cache")}
     symbolize = [sigspy, "symbolize", "--renew", of_sigspy]
-    variants = {"sigspy symbolize, cold": (symbolize, fresh), "sigspy symbolize, warm": (symbolize, kept)}
+    variants = {
+        "sigspy symbolize, cold": (symbolize, fresh),
+        "sigspy symbolize, warm": (symbolize, kept),
+    }
     script = ["perf", "script", "-i", of_perf]
     try:
-        perf = ["perf", "record", "-q", "-F", str(HZ), "-g", "-o", of_perf, "--", *program]
+        perf = ["perf", "record", "-q", *rate, "-g", "-o", of_perf, "--", *program]
         subprocess.run(perf, capture_output=True, check=True)
         variants["perf script --no-inline, no lines"] = ([*script, "--no-inline"], {})
         variants["perf script -F +srcline"] = ([*script, "-F", "+srcline"], {})

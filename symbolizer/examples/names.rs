@@ -31,8 +31,12 @@ fn main() {
         writeln!(out, "0x{address:016x}").expect("standard output is there");
         for frame in found.symbols.frames(id) {
             let file = frame.file.as_deref().unwrap_or("??");
-            let line = frame.line.map_or("?".to_owned(), |line| line.to_string());
-            writeln!(out, "{}\n{file}:{line}", frame.function).expect("standard output is there");
+            let name = &frame.function;
+            match frame.line {
+                Some(line) => writeln!(out, "{name}\n{file}:{line}"),
+                None => writeln!(out, "{name}\n{file}:?"),
+            }
+            .expect("standard output is there");
         }
     }
 }

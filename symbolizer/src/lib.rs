@@ -16,6 +16,9 @@
 //! Where there is none, `.gnu_debugdata` has the names of functions. [`Sources`] says where all
 //! that is.
 //!
+//! What was looked up once is kept in a folder of the caller's, and believed as long as the same
+//! files are there: see `shelf.rs`.
+//!
 //! Files are untrusted: a damaged one costs names, never the report. Two defects remain, both in
 //! addr2line, for files that were made to hurt. Debug information that nests inlined functions a
 //! hundred thousand deep exhausts the stack of the thread that reads it, as addr2line recurses

@@ -21,8 +21,9 @@ use crate::split::SplitFiles;
 use crate::stored::{self, Stored};
 use crate::texts::Texts;
 
-/// The folder below that of the cache, and how much it holds at most: bytes.
-const FOLDER: &str = "symbols/v1";
+/// The folder below that of the cache. Changes when names that were once right are no longer.
+pub const FOLDER: &str = "symbols/v2";
+/// How much it holds at most: bytes.
 const MOST_BYTES: u64 = 1 << 30;
 /// An entry that would have more addresses begins anew with those that are asked for.
 const MOST_ADDRESSES: usize = 1 << 18;

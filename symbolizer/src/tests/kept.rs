@@ -36,7 +36,7 @@ impl Case {
     /// All entries.
     fn entries(&self) -> Vec<PathBuf> {
         let inside = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten();
-        let groups = inside(self.folder.file("cache/symbols/v1"));
+        let groups = inside(self.folder.file("cache").join(crate::shelf::FOLDER));
         let entries = groups.flat_map(|group| inside(group.unwrap().path()));
         entries.map(|entry| entry.unwrap().path()).collect()
     }
