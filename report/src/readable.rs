@@ -49,7 +49,7 @@ fn behind_brackets(text: &str, open: char, close: char) -> Option<usize> {
     for (index, c) in text.char_indices() {
         if c == open {
             depth += 1;
-        } else if c == close && !(c == '>' && before == '-') {
+        } else if c == close && !(c == '>' && is_arrow(before)) {
             depth -= 1;
         }
         match depth {
@@ -59,6 +59,11 @@ fn behind_brackets(text: &str, open: char, close: char) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether `>` behind `before` is the head of an arrow. Legacy names of Rust have a dot there.
+fn is_arrow(before: char) -> bool {
+    matches!(before, '-' | '.')
 }
 
 /// Whether `c` may be part of a name.

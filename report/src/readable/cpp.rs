@@ -15,11 +15,15 @@ const INLINE_NAMESPACES: [&str; 2] = ["std::__cxx11::", "std::__1::"];
 /// `name` without template arguments, parameters and what follows them. `None` for a name that
 /// makes no sense.
 pub fn readable(name: &str) -> Option<String> {
+    if name.starts_with('{') {
+        return None; // a thunk, whose function is in its parameters
+    }
     let mut out = String::with_capacity(name.len());
     let mut rest = name;
     while let Some(c) = rest.chars().next() {
         rest = take(&mut out, c, rest)?;
     }
+    out.truncate(out.trim_end().len());
     Some(INLINE_NAMESPACES.into_iter().fold(out, |out, long| out.replace(long, "std::")))
 }
 
@@ -129,6 +133,10 @@ mod tests {
             (
                 "std::__1::basic_ostream<char>::~basic_ostream()",
                 "std::basic_ostream::~basic_ostream",
+            ),
+            (
+                "std::__exception_ptr::exception_ptr::operator void (std::exception_ptr::*)()()",
+                "std::__exception_ptr::exception_ptr::operator void",
             ),
             ("main", "main"),
         ];

@@ -1,6 +1,6 @@
 //! Names of Rust, as rustc-demangle prints them: legacy and v0.
 
-use super::{DEEPEST, behind_brackets, is_in_name};
+use super::{DEEPEST, behind_brackets, is_arrow, is_in_name};
 
 const CLOSURE: &str = "{{closure}}";
 const AS: &str = " as ";
@@ -43,7 +43,7 @@ impl Writer {
         match c {
             '<' if self.is_behind_name() && !rest.starts_with(IMPL) => return self.arguments(rest),
             '<' => self.open(false)?,
-            '>' if !self.out.ends_with('-') => self.close()?,
+            '>' if !self.out.ends_with(is_arrow) => self.close()?,
             '{' => {
                 let end = behind_brackets(rest, '{', '}')?;
                 self.braces(rest[..end].trim_matches(['{', '}']));
@@ -140,7 +140,7 @@ impl Writer {
                     false => self.out.push_str(CLOSURE),
                 }
             }
-            "async_fn" | "async_fn_env" | "vtable.shim" => self.trim_colons(),
+            "async_fn" | "async_fn_env" | "vtable.shim" | "reify.shim" => self.trim_colons(),
             shim if shim.starts_with("shim:") => self.trim_colons(),
             _ => self.out.push_str(&format!("{{{{{kind}}}}}")),
         }
@@ -149,7 +149,8 @@ impl Writer {
 
 /// `dyn Fn + Send` without what only says how a value may be used.
 fn without_bounds(subject: &str) -> &str {
-    if subject.contains("dyn ") { subject.split(" + ").next().unwrap_or(subject) } else { subject }
+    let first = subject.split('+').next().filter(|_| subject.contains("dyn "));
+    first.map_or(subject, str::trim_end)
 }
 
 /// Whether a type can stand in a path without brackets.
@@ -261,6 +262,15 @@ mod tests {
             (
                 "core::ptr::drop_in_place<alloc::vec::Vec<alloc::string::String>>",
                 "core::ptr::drop_in_place<alloc::vec::Vec>",
+            ),
+            (
+                "core::ptr::drop_in_place<core::iter::adapters::map::Map<alloc::vec::into_iter::\
+                 IntoIter<u8>,fn(app::Value) .> std::path::PathBuf>>",
+                "core::ptr::drop_in_place<core::iter::adapters::map::Map>",
+            ),
+            (
+                "<dyn core::any::Any+core::marker::Sync+core::marker::Send>::downcast_ref",
+                "<dyn core::any::Any>::downcast_ref",
             ),
             (
                 "<serde_json::de::MapAccess<R> as serde::de::MapAccess>::next_key_seed",
