@@ -10,7 +10,9 @@ mod drawing;
 mod export;
 mod flamegraph;
 mod global;
+mod import;
 mod input;
+mod merge;
 mod naming;
 mod places;
 mod record;
@@ -33,7 +35,9 @@ pub use drawing::Drawing;
 pub use export::{Export, Format, Unit};
 pub use flamegraph::Flamegraph;
 pub use global::{Color, Global};
+pub use import::{Import, Source};
 pub use input::Input;
+pub use merge::Merge;
 pub use naming::Naming;
 pub use places::Places;
 pub use record::Record;
@@ -68,6 +72,12 @@ pub enum Command {
     /// Write a recording in another format
     #[command(args_override_self = true)]
     Export(Export),
+    /// Make a recording of what another tool has written: folded stacks, pprof, perf script
+    #[command(after_help = import::IMPORT_HELP, args_override_self = true)]
+    Import(Import),
+    /// Make one recording of several
+    #[command(after_help = merge::MERGE_HELP, args_override_self = true)]
+    Merge(Merge),
     /// Give a recording the names of its functions, where it was made without or elsewhere
     #[command(after_help = symbolize::SYMBOLIZE_HELP, args_override_self = true)]
     Symbolize(Symbolize),

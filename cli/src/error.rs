@@ -10,6 +10,10 @@ use crate::cargo::NoChoice;
 pub enum Error {
     Collector(sigspy_collector::Error),
     Report(sigspy_report::Error),
+    /// What another tool has written, and why it was not understood.
+    Import(PathBuf, sigspy_import::Error),
+    Merge(sigspy_model::MergeError),
+    Read(PathBuf, io::Error),
     /// A file of that name exists and is not ours.
     Exists(PathBuf),
     Create(PathBuf, io::Error),
@@ -69,7 +73,7 @@ impl Error {
     fn is_broken_pipe(&self) -> bool {
         use sigspy_report::Error as Report;
         match self {
-            Self::Create(_, error) | Self::Report(Report::Write(error)) => {
+            Self::Create(_, error) | Self::Read(_, error) | Self::Report(Report::Write(error)) => {
                 error.kind() == io::ErrorKind::BrokenPipe
             }
             _ => false,
@@ -120,6 +124,9 @@ impl fmt::Display for Error {
                 "{} is damaged, so names cannot be added to it; write a copy with -o",
                 path.display()
             ),
+            Self::Import(path, error) => write!(f, "cannot import {}: {error}", path.display()),
+            Self::Merge(error) => error.fmt(f),
+            Self::Read(path, _) => write!(f, "cannot read {}", path.display()),
             Self::UnknownFormat(path) => write!(
                 f,
                 "the name of {} does not tell its format; say it with --format",
@@ -129,8 +136,8 @@ impl fmt::Display for Error {
                 "--unit is for folded stacks; all other formats have nanoseconds and their own units",
             ),
             Self::BinaryToTerminal => f.write_str(
-                "pprof is no text for a terminal; write a file with -o profile.pb.gz, \
-                 or send the output to another program",
+                "this is no text for a terminal; write a file with -o, or send the output to \
+                 another program",
             ),
             Self::NoRecording => f.write_str(
                 "there is no recording here; make one with `sigspy record -- PROGRAM`, \
@@ -205,8 +212,10 @@ impl error::Error for Error {
         match self {
             Self::Collector(error) => error.source(),
             Self::Report(error) => error.source(),
+            Self::Import(_, error) => error.source(),
             Self::Create(_, error)
             | Self::Folder(_, error)
+            | Self::Read(_, error)
             | Self::NoCargo(error)
             | Self::Handover(error) => Some(error),
             Self::CargoMetadata(error) => Some(error),
@@ -231,5 +240,11 @@ impl From<sigspy_report::Error> for Error {
 impl From<NoChoice> for Error {
     fn from(error: NoChoice) -> Self {
         Self::NoChoice(error)
+    }
+}
+
+impl From<sigspy_model::MergeError> for Error {
+    fn from(error: sigspy_model::MergeError) -> Self {
+        Self::Merge(error)
     }
 }

@@ -14,7 +14,10 @@ mod drawing;
 mod error;
 mod export;
 mod flamegraph;
+mod import;
 mod interrupt;
+mod made;
+mod merge;
 mod message;
 mod named;
 mod output;
@@ -51,6 +54,8 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Report(arguments) => report::run(arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Symbolize(arguments) => symbolize::run(arguments),
         Command::Agent(_) => collect::print_agent(),
         Command::Doctor(arguments) => doctor::run(&arguments, is_verbose),

@@ -3,4 +3,4 @@
 mod memory;
 mod recording;
 
-pub use recording::{assert_sound, file_of_events, read, repair, report};
+pub use recording::{assert_sound, file_of_events, read, repair, report, report_with};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use sigspy_model::{Frame, Language, Location, Profile, StackKind, Symbols};
-use sigspy_report::{FlameOptions, FoldedOptions, TextOptions, Unit};
+use sigspy_report::{FlameOptions, FoldedOptions, TextOptions, Unit, quality};
 
 /// As in collector/src/recording/chunk.rs.
 const FILE_HEADER: &[u8; 16] = b"SIGSPY\r\n\x04\0\0\0\0\0\0\0";
@@ -73,20 +73,35 @@ pub fn assert_sound(profile: &Profile) {
     assert!(profile.meta.period_ns > 0);
 }
 
-/// Writes every report there is.
+/// Writes every report there is, with made-up names.
 pub fn report(profile: &Profile) {
     let symbols = Symbols::new(profile.locations.iter().map(made_up_frames).collect());
+    report_with(profile, &symbols);
+}
+
+/// Writes every report there is.
+pub fn report_with(profile: &Profile, symbols: &Symbols) {
     let text = TextOptions::default();
-    let quality = sigspy_report::quality(profile);
-    sigspy_report::text(profile, &symbols, &quality, &text, &mut sink()).expect("no text");
+    sigspy_report::text(profile, symbols, &quality(profile), &text, &mut sink()).expect("no text");
+    for format in [
+        sigspy_report::pprof,
+        sigspy_report::firefox,
+        sigspy_report::chrome,
+        sigspy_report::json,
+        sigspy_report::markdown,
+    ] {
+        format(profile, symbols, &mut sink()).expect("no file");
+    }
     for threads in [false, true] {
+        sigspy_report::speedscope(profile, symbols, threads, &mut sink()).expect("no file");
+        sigspy_report::callgrind(profile, symbols, threads, &mut sink()).expect("no file");
         for unit in [Unit::Ticks, Unit::Microseconds] {
             let folded = FoldedOptions { unit, threads };
             // An error is one that users can get: no samples.
-            let _ = sigspy_report::folded(profile, &symbols, &folded, &mut sink());
+            let _ = sigspy_report::folded(profile, symbols, &folded, &mut sink());
         }
         let flame = FlameOptions { threads, ..FlameOptions::default() };
-        let _ = sigspy_report::flamegraph(profile, &symbols, &flame, &mut sink());
+        let _ = sigspy_report::flamegraph(profile, symbols, &flame, &mut sink());
     }
 }
 

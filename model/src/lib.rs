@@ -4,11 +4,13 @@
 //! for its locations, and every report is a function of the two.
 
 mod accounting;
+mod merge;
 mod module;
 mod profile;
 mod symbols;
 
 pub use accounting::{Accounting, Limits, Shortfall};
+pub use merge::{MergeError, merge};
 pub use module::{BuildId, Location, LocationId, Module, ModuleId};
 pub use profile::{
     Clock, Gap, Life, Meta, Process, ProcessId, Profile, Sample, Stack, StackId, StackKind, Stop,

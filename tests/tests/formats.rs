@@ -1,4 +1,5 @@
-//! What sigspy exports is read by the tools that it is for, and they see the same times.
+//! What sigspy exports is read by the tools that it is for, and they see the same times; what it
+//! imports and merges keeps them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 use sigspy_tests::{
-    Folded, Recorded, TempDir, export, needs, node, program_with, record_at, run, sigspy, workspace,
+    Folded, Recorded, TempDir, export, needs, node, program_with, record_at, record_with, run,
+    sigspy, workspace,
 };
 
 /// All of its time is in `innermost`, inlined into `middle`, inlined into `outer`.
@@ -166,5 +168,71 @@ fn a_binary_format_is_not_for_a_terminal() {
     let mut script = Command::new(needs("script", "bsdutils"));
     script.args(["--return", "--quiet", "--command", &words, "/dev/null"]);
     let outcome = run(&mut script).expect(125);
-    assert!(outcome.text().contains("pprof is no text for a terminal"), "{outcome}");
+    assert!(outcome.text().contains("no text for a terminal"), "{outcome}");
+}
+
+/// The folded stacks of a recording, each with its thread.
+fn stacks(recording: &Path) -> String {
+    run(export(recording).args(["--threads", "--full-names"])).expect(0).text()
+}
+
+#[test]
+fn what_was_exported_is_imported_as_it_was() {
+    let recorded = recorded();
+    let before = stacks(&recorded.path);
+    let folded = recorded.folder().join("stacks.folded");
+    fs::write(&folded, &before).expect("the folder can be written to");
+    for file in [folded, exported(&recorded, "profile.pb.gz")] {
+        let mut import = Command::new(sigspy());
+        import.arg("import").arg(&file).args(["-o", "imported.sigspy"]);
+        run(import.current_dir(recorded.folder())).expect(0);
+        let after = stacks(&recorded.folder().join("imported.sigspy"));
+        assert_eq!(after, before, "{}", file.display());
+    }
+}
+
+#[test]
+fn what_cannot_be_imported_is_refused_and_leaves_no_file() {
+    let folder = TempDir::new();
+    let import = |file: &Path, options: &[&str]| {
+        let mut command = Command::new(sigspy());
+        run(command.arg("import").arg(file).args(options).current_dir(folder.path()))
+    };
+    let file = folder.write("stacks.folded", "main;work 3\nmain;rest\n");
+    let bad = import(&file, &[]).expect(125);
+    assert!(bad.errors()[0].contains("line 2"), "{bad}");
+    let other = import(&file, &["--from", "pprof"]).expect(125);
+    assert!(other.errors()[0].contains("pprof"), "{other}");
+    assert!(!folder.join("stacks.sigspy").exists());
+    let unit = import(&folder.write("counts.txt", "main;work 3\n"), &["--unit", "10ms"]).expect(0);
+    assert!(unit.stderr.contains("0.030 s CPU"), "{unit}");
+    assert!(folder.join("counts.sigspy").exists(), "it is named after the file");
+}
+
+#[test]
+fn recordings_of_several_runs_become_one() {
+    let runs = [recorded(), recorded()];
+    let folder = TempDir::new();
+    let merge = |files: [&Path; 2]| {
+        let mut command = Command::new(sigspy());
+        run(command.arg("merge").args(files).current_dir(folder.path()))
+    };
+    let merged = merge([&runs[0].path, &runs[1].path]).expect(0);
+    assert!(merged.summary().contains(" 2 processes; wrote merged.sigspy"), "{merged}");
+    let json = |path: &Path| -> Value {
+        let mut command = Command::new(sigspy());
+        let outcome = run(command.args(["export", "-f", "json"]).arg(path)).expect(0);
+        serde_json::from_slice(&outcome.stdout).expect("it is JSON")
+    };
+    let whole = json(&folder.join("merged.sigspy"));
+    let both = total_ns(&runs[0]) + total_ns(&runs[1]);
+    assert_eq!(whole["quality"]["total_ns"], both);
+    let modules = |profile: &Value| profile["modules"].as_array().map_or(0, Vec::len);
+    assert_eq!(modules(&whole), modules(&json(&runs[0].path)));
+
+    let program = program_with("inlined.c", &["-g"]);
+    let command = [program.as_ref(), "0.2".as_ref()];
+    let wall = record_with(&["--clock", "wall", "-F", "997"], command).expect(0);
+    let refused = merge([&runs[0].path, &wall.path]).expect(125);
+    assert!(refused.errors()[0].contains("wall time"), "{refused}");
 }

@@ -2,6 +2,7 @@
 //! happened and what to do. An error without a test fails [`every_error_has_a_test`].
 
 mod cargo;
+mod imports;
 mod programs;
 mod recordings;
 mod variants;
@@ -32,6 +33,7 @@ const TESTED: &[(&str, fn())] = &[
     ("cli NoSamples", programs::a_program_did_nothing),
     ("cli NoSocket", words::nobody_has_asked_for_a_collector),
     ("cli NothingToRun", cargo::cargo_runs_nothing),
+    ("cli Read", imports::a_file_does_not_exist),
     ("cli ReadConfig", words::settings_cannot_be_read),
     ("cli SeveralToRun", cargo::cargo_runs_several),
     ("cli UnitOfTime", recordings::ticks_are_for_folded_stacks),
@@ -52,6 +54,19 @@ const TESTED: &[(&str, fn())] = &[
     ("collector Spawn", programs::a_program_has_no_loader),
     ("collector StaticallyLinked", programs::a_program_is_static),
     ("collector Write", recordings::the_disk_is_full_while_recording),
+    ("import BadLine", imports::a_line_is_no_stack),
+    ("import BadPprof", imports::a_profile_of_pprof_is_none),
+    ("import Bomb", imports::a_file_unpacks_to_too_much),
+    ("import Empty", imports::a_file_has_no_samples),
+    ("import Gzip", imports::a_file_cannot_be_unpacked),
+    ("import Negative", imports::a_profile_is_a_difference),
+    ("import NoTime", imports::a_profile_is_not_of_time),
+    ("import PerfData", imports::a_file_is_of_perf_record),
+    ("import Recording", imports::a_file_is_a_recording_already),
+    ("import TooMuchTime", imports::a_profile_is_longer_than_anybody_lives),
+    ("import UnknownFormat", imports::a_file_is_of_no_known_format),
+    ("merge TooMuch", imports::recordings_are_too_much_together),
+    ("merge WallAndCpu", imports::recordings_are_of_wall_and_of_cpu_time),
     ("report NoSamples", recordings::a_flame_graph_of_nothing),
     ("report Write", recordings::the_disk_is_full_while_reporting),
 ];
@@ -59,8 +74,11 @@ const TESTED: &[(&str, fn())] = &[
 /// Errors that cannot be provoked, and why.
 const UNTESTED: &[(&str, &str)] = &[
     ("cli Collector", "stands for those of the collector"),
+    ("cli Import", "stands for those of importing"),
+    ("cli Merge", "stands for those of merging"),
     ("cli NoChoice", "stands for those of choosing what cargo builds"),
     ("cli Report", "stands for those of reports"),
+    ("merge Nothing", "the command line asks for two"),
     ("report Draw", "a defect, of which none is known"),
 ];
 

@@ -179,5 +179,5 @@ pub fn bytes_are_not_for_a_terminal() {
     let mut script = Command::new(needs("script", "bsdutils"));
     script.args(["-qec", &line, "/dev/null"]).current_dir(folder.path());
     let outcome = run(&mut script).expect(125);
-    assert!(outcome.text().contains("pprof is no text for a terminal; write a file"), "{outcome}");
+    assert!(outcome.text().contains("this is no text for a terminal; write a file"), "{outcome}");
 }

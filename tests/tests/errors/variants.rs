@@ -6,10 +6,12 @@ use std::fs;
 use sigspy_tests::workspace;
 
 /// Files with errors, the name of the enum, and what its errors are called here.
-const PLACES: [(&str, &str, &str); 4] = [
+const PLACES: [(&str, &str, &str); 6] = [
     ("cli/src/error.rs", "Error", "cli"),
     ("cli/src/cargo/choose.rs", "NoChoice", "choice"),
     ("collector/src/error.rs", "Error", "collector"),
+    ("import/src/error.rs", "Error", "import"),
+    ("model/src/merge.rs", "MergeError", "merge"),
     ("report/src/error.rs", "Error", "report"),
 ];
 
