@@ -5,13 +5,14 @@ use std::{error, fmt, io};
 
 use sigspy_model::{BuildId, ModuleId};
 
+use crate::demangle::clean;
 use crate::split::MissingUnits;
 
 /// What kept one module from being symbolized fully. The report goes on without.
 #[derive(Debug)]
 pub struct Problem {
     pub module: ModuleId,
-    /// As recorded.
+    /// As recorded, without control characters.
     pub path: String,
     pub cause: Cause,
 }
@@ -48,7 +49,16 @@ pub enum Cause {
 }
 
 impl fmt::Display for Problem {
+    /// Paths come from others, and terminals obey control characters: there are none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sentence = String::new();
+        self.describe(&mut sentence)?;
+        f.write_str(&clean(&sentence))
+    }
+}
+
+impl Problem {
+    fn describe(&self, f: &mut impl fmt::Write) -> fmt::Result {
         let path = &self.path;
         match &self.cause {
             Cause::Missing(_) => {

@@ -64,7 +64,11 @@ pub fn symbolize(
     });
     let frames = frames.map(|frames| frames.unwrap_or_else(|| vec![compiled(None)])).collect();
     let problems = answered.into_iter().filter_map(|(id, Answered { job, answer, .. })| {
-        answer.cause.map(|cause| Problem { module: id, path: job.module.path.clone(), cause })
+        answer.cause.map(|cause| Problem {
+            module: id,
+            path: clean(&job.module.path).into_owned(),
+            cause,
+        })
     });
     Symbolized { problems: problems.collect(), symbols: Symbols::new(frames) }
 }

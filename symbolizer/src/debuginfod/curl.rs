@@ -7,6 +7,8 @@ use std::io::{self, Read, Write};
 use std::process::{ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use crate::demangle::clean;
+
 /// Nobody waits longer for a connection: seconds.
 const LONGEST_CONNECT_S: u64 = 10;
 /// Slower than this is silence: bytes in the time of the patience.
@@ -130,5 +132,6 @@ fn failure(output: &Output) -> Failure {
     // `curl: (7) Failed to connect`
     let message = message.rsplit_once("curl: ").map_or(&*message, |(_, message)| message);
     let message = message.split_once(") ").map_or(message, |(_, message)| message);
-    Failure::Transfer(message.trim().to_owned())
+    let first_line = message.trim().lines().next().unwrap_or("curl does not say why");
+    Failure::Transfer(clean(first_line).into_owned())
 }

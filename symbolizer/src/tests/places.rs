@@ -83,6 +83,17 @@ fn another_build_in_a_folder_is_told_and_not_used() {
 }
 
 #[test]
+fn a_problem_is_told_without_control_characters() {
+    let path = "/no/such\u{1b}[2J/app".to_owned();
+    let module = Module { path, build_id: None, image: None };
+    let locations = [Location { module: Some(ModuleId(0)), address: 1 }];
+    let found = symbolize(&[module], &locations, &BTreeMap::new(), &folders(&[]), &|_, _| ());
+    let problem = &found.problems[0];
+    assert!(problem.to_string().starts_with("/no/such\u{fffd}[2J/app cannot be opened"));
+    assert_eq!(problem.path, "/no/such\u{fffd}[2J/app");
+}
+
+#[test]
 fn damaged_files_in_a_folder_are_passed_over() {
     let folder = Folder::new("elsewhere-damaged");
     let (module, address) = split(&folder, &["-g"]);
