@@ -25,9 +25,10 @@ pub struct Flamegraph {
     /// Draw this recording instead of running a program
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     pub input: Option<PathBuf>,
-    #[command(flatten)]
-    pub drawing: Drawing,
     /// The program and its arguments, or a recording
     #[arg(required_unless_present = "input", trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+    // Last, as its heading is that of all that follows.
+    #[command(flatten)]
+    pub drawing: Drawing,
 }
