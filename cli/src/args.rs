@@ -2,6 +2,7 @@
 
 mod agent;
 mod cargo;
+mod check;
 mod comparing;
 mod completions;
 mod diff;
@@ -27,6 +28,7 @@ pub use cargo::{
     Build, CargoArguments, CargoBench, CargoCommand, CargoFlamegraph, CargoRecord, CargoTest,
     Members, Target, UnitKind,
 };
+pub use check::{Check, Inconclusive};
 pub use comparing::{Comparing, Generics, Normalize};
 pub use completions::{Completions, Man};
 pub use diff::{Diff, DiffFormat, Layout};
@@ -69,6 +71,9 @@ pub enum Command {
     /// Compare recordings: which functions take more or less time, and how sure that is
     #[command(after_help = diff::DIFF_HELP)]
     Diff(Box<Diff>),
+    /// Run two versions of a program in turn and tell whether the new one takes more CPU time
+    #[command(after_help = check::CHECK_HELP, mut_arg("rate", |rate| rate.default_value("997")))]
+    Check(Box<Check>),
     /// Write a recording in another format
     #[command(args_override_self = true)]
     Export(Export),

@@ -30,6 +30,14 @@ pub enum Error {
     /// There is no recording in this folder.
     NoRecordings(PathBuf),
     Folder(PathBuf, io::Error),
+    /// Anything that kept `check` from an answer: it has exit statuses of its own.
+    Check(Box<Error>),
+    /// Ctrl-C.
+    Interrupted,
+    /// `check` has no command to run.
+    NothingToCheck,
+    /// What a program has written.
+    ReadOutput(PathBuf, io::Error),
     /// More of the time has no whole stack than was allowed, both in percent.
     Loss {
         loss: f64,
@@ -69,6 +77,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// As an error of `check`.
+    pub fn in_check(self) -> Self {
+        match self {
+            Self::Interrupted | Self::Usage(_) => self,
+            other => Self::Check(Box::new(other)),
+        }
+    }
+
     /// Whether nobody reads any more what we write.
     fn is_broken_pipe(&self) -> bool {
         use sigspy_report::Error as Report;
@@ -89,8 +105,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         use sigspy_collector::Error as Collector;
         const KILLED_BY_SIGPIPE: u8 = 128 + 13;
+        const KILLED_BY_SIGINT: u8 = 128 + 2;
         match self {
             _ if self.is_broken_pipe() => KILLED_BY_SIGPIPE,
+            Self::Check(_) => crate::check::FAILED,
+            Self::Interrupted => KILLED_BY_SIGINT,
             Self::Collector(Collector::NotFound(_)) => 127,
             Self::Collector(
                 Collector::NotExecutable(_) | Collector::NotAProgram(_) | Collector::Spawn(..),
@@ -143,6 +162,14 @@ impl fmt::Display for Error {
                 "there is no recording here; make one with `sigspy record -- PROGRAM`, \
                  or name one",
             ),
+            Self::Check(error) => error.fmt(f),
+            Self::Interrupted => f.write_str("interrupted, and nothing can be told"),
+            Self::NothingToCheck => f.write_str(
+                "there is no command to run; give it behind --, or between quotes that match",
+            ),
+            Self::ReadOutput(path, _) => {
+                write!(f, "cannot read the output of the program, {}", path.display())
+            }
             Self::NoRecordings(folder) => write!(
                 f,
                 "there are no recordings in {}; their names end with .sigspy",
@@ -210,12 +237,14 @@ pub fn reason(error: &clap::Error) -> String {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
+            Self::Check(error) => error.source(),
             Self::Collector(error) => error.source(),
             Self::Report(error) => error.source(),
             Self::Import(_, error) => error.source(),
             Self::Create(_, error)
             | Self::Folder(_, error)
             | Self::Read(_, error)
+            | Self::ReadOutput(_, error)
             | Self::NoCargo(error)
             | Self::Handover(error) => Some(error),
             Self::CargoMetadata(error) => Some(error),

@@ -3,6 +3,7 @@
 mod agent;
 mod args;
 mod cargo;
+mod check;
 mod collect;
 mod command_line;
 mod comparing;
@@ -52,6 +53,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Check(arguments) => check::run(&arguments).map_err(Error::in_check),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Import(arguments) => import::run(&arguments),
@@ -96,5 +98,7 @@ fn ended(result: Result<u8, Error>) -> ExitCode {
 /// Help and version are no errors. All others are ours, never the program's.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print(); // nobody is left to tell
-    if error.use_stderr() { ExitCode::from(125) } else { ExitCode::SUCCESS }
+    let is_check = env::args_os().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let failed = if is_check.is_some_and(|word| word == "check") { check::FAILED } else { 125 };
+    if error.use_stderr() { ExitCode::from(failed) } else { ExitCode::SUCCESS }
 }

@@ -71,6 +71,11 @@ pub fn default_recording(program: &Path) -> PathBuf {
     format!("sigspy-{name}-{}.sigspy", timestamp(SystemTime::now())).into()
 }
 
+/// Year, month and day, in UTC.
+pub fn today() -> (i64, i64, i64) {
+    civil_date((seconds_since_1970() / 86400) as i64)
+}
+
 /// `20261124T134501Z`.
 fn timestamp(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());

@@ -81,14 +81,18 @@ pub fn run_program(
 }
 
 impl Recorded {
-    fn look_up(&self, sampling: &Sampling) -> Symbols {
+    fn look_up(&self, sampling: &Sampling, volume: Volume) -> Symbols {
         let sources = sources::of(&sampling.places);
-        named::look_up(&self.profile, sources::with_files(sources, &self.profile, &self.files))
+        let sources = sources::with_files(sources, &self.profile, &self.files);
+        match volume {
+            Volume::Aloud => named::look_up(&self.profile, sources),
+            Volume::Quiet => named::look_up_quietly(&self.profile, &sources),
+        }
     }
 
     /// With names, wherever they are to be kept.
     pub fn into_named(mut self, sampling: &Sampling) -> (Named, Ended) {
-        let symbols = self.symbols.take().unwrap_or_else(|| self.look_up(sampling));
+        let symbols = self.symbols.take().unwrap_or_else(|| self.look_up(sampling, Volume::Aloud));
         (Named { profile: self.profile, symbols }, self.ended)
     }
 }
@@ -137,6 +141,32 @@ pub fn record_saying(
     program: Program,
     say: impl FnOnce(&Quality),
 ) -> Result<Recorded, Error> {
+    record_with(sampling, path, program, Volume::Aloud, say)
+}
+
+/// Records `program` without a word.
+pub fn record_quietly(
+    sampling: &Sampling,
+    path: &Path,
+    program: Program,
+) -> Result<Recorded, Error> {
+    record_with(sampling, path, program, Volume::Quiet, |_| ())
+}
+
+/// How much is said while names are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Volume {
+    Aloud,
+    Quiet,
+}
+
+fn record_with(
+    sampling: &Sampling,
+    path: &Path,
+    program: Program,
+    volume: Volume,
+    say: impl FnOnce(&Quality),
+) -> Result<Recorded, Error> {
     let file = PathBuf::from(&program.argv[0]);
     let (outcome, program_pid) = run_recorder(sampling, program, path)?;
     let profile = collector::read(path)?.profile;
@@ -148,7 +178,7 @@ pub fn record_saying(
     let ended = Ended { exit_code, running };
     let mut recorded = Recorded { profile, symbols: None, files: outcome.files, diagnosis, ended };
     if sampling.symbols == When::Now {
-        recorded.symbols = Some(recorded.look_up(sampling));
+        recorded.symbols = Some(recorded.look_up(sampling, volume));
         let symbols = recorded.symbols.as_ref();
         symbols.map_or(Ok(()), |symbols| named::append(path, symbols, &recorded.profile))?;
     }
@@ -225,7 +255,7 @@ pub fn plan(sampling: &Sampling, program: Program, timed: bool) -> Plan<'static>
         starts_paused: sampling.start_paused,
         duration: sampling.duration,
         cache,
-        git_revision: git_revision(),
+        git_revision: env::current_dir().ok().and_then(|folder| git_revision(&folder)),
     }
 }
 
@@ -245,12 +275,13 @@ pub fn cache_folder() -> Option<PathBuf> {
     Some(caches.join("sigspy"))
 }
 
-/// The commit that is checked out here, if this is a repository.
-fn git_revision() -> Option<String> {
+/// The commit that is checked out in a folder, if that is in a repository.
+pub fn git_revision(folder: &Path) -> Option<String> {
     let is_repository = |folder: &&Path| folder.join(".git").exists();
-    env::current_dir().ok()?.ancestors().find(is_repository)?;
+    folder.ancestors().find(is_repository)?;
     let mut git = Command::new("git");
-    git.args(["rev-parse", "HEAD"]).stdin(Stdio::null()).stderr(Stdio::null());
+    git.args(["rev-parse", "HEAD"]).current_dir(folder);
+    git.stdin(Stdio::null()).stderr(Stdio::null());
     let output = git.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

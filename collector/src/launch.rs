@@ -4,9 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::{env, io};
 
 use object::read::elf::{FileHeader, ProgramHeader};
@@ -26,6 +26,8 @@ pub struct Place {
     pub folder: PathBuf,
     /// All of the environment.
     pub environment: Vec<(OsString, OsString)>,
+    /// A file that is made for its standard output, and nothing on its standard input; `None`: ours.
+    pub output: Option<PathBuf>,
 }
 
 /// A command line whose program exists and can be profiled.
@@ -57,13 +59,19 @@ impl<'a> Launch<'a> {
             command.current_dir(&place.folder).env_clear();
             command.envs(place.environment.iter().map(|(name, value)| (name, value)));
         }
+        let failed = |error| Error::Spawn(self.program.clone(), error);
+        if let Some(output) = self.place.and_then(|place| place.output.as_deref()) {
+            let mut file = File::options();
+            let file = file.write(true).create(true).truncate(true).mode(0o600);
+            command.stdin(Stdio::null()).stdout(file.open(output).map_err(failed)?);
+        }
         let mut preload = agent.as_os_str().to_owned();
         if let Some(others) = self.preloaded().filter(|others| !others.is_empty()) {
             preload.push(":");
             preload.push(others);
         }
         command.args(&self.argv[1..]).env(LD_PRELOAD, preload).env(SOCKET_VARIABLE, socket);
-        command.spawn().map_err(|error| Error::Spawn(self.program.clone(), error))
+        command.spawn().map_err(failed)
     }
 
     /// What the program would have in LD_PRELOAD without us.
@@ -201,7 +209,7 @@ mod tests {
 
     #[test]
     fn relative_paths_lead_from_the_folder_in_which_the_program_runs() {
-        let place = Place { folder: "/bin".into(), environment: Vec::new() };
+        let place = Place { folder: "/bin".into(), environment: Vec::new(), output: None };
         let look = |name: &str| {
             Launch::new(&[name.into()], Some(&place)).map(|launch| launch.program).ok()
         };

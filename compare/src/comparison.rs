@@ -13,14 +13,18 @@ use crate::result::{
 use crate::shift::unmoved;
 use crate::stats::change::{Analysis, Change, Settings, Tested, analyse, analyse_again};
 use crate::stats::counts::{mean, sum as sum_of};
+use crate::stats::moderation::Prior;
 use crate::stats::power::{detectable, detectable_total};
 use crate::stats::sizes::Normalization;
-use crate::stats::total::{TotalSettings, total_change};
+use crate::stats::total::{TotalSettings, total_change, variance_of_total};
 
 /// Shares of functions for which it is said what would have been seen.
 const SHARES: [f64; 5] = [0.3, 0.1, 0.05, 0.02, 0.01];
 /// Samples of a run from which on a function with none on the other side is new, or gone.
 const SOME: f64 = 3.0;
+
+/// Share of the CPU time from which on it matters that code has no names.
+const MUCH: f64 = 0.1;
 
 /// How two sides are compared.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,15 @@ pub struct Options {
     pub naming: Naming,
     pub functions: Settings,
     pub total: TotalSettings,
+}
+
+/// How much runs of one side differ: standard deviations as parts of the whole, 0.02 is 2 %.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    /// CPU time of a run, for each unit of work.
+    pub total: f64,
+    /// A function, besides the chance of sampling, runs being made equally long.
+    pub functions: f64,
 }
 
 /// Two sides, compared.
@@ -118,6 +131,14 @@ impl Comparison {
         let slower = self.analysis.slower().filter(|one| !is_shift(one.row));
         let functions = slower.map(|one| self.functions.keys[one.row].clone()).collect();
         Suspects { functions, total: self.total_finding() == Finding::Slower }
+    }
+
+    /// How much runs differ by themselves; `None` with one run on each side.
+    pub fn noise(&self) -> Option<Noise> {
+        let counts = &self.functions.own;
+        let total = variance_of_total(counts).filter(|_| self.noise_is_known())?;
+        let Prior { scale, excess, .. } = self.analysis.prior;
+        Some(Noise { total: total.sqrt(), functions: (scale * excess).sqrt() })
     }
 
     fn noise_is_known(&self) -> bool {
@@ -284,6 +305,17 @@ impl Comparison {
         [new, gone, renamed, shift].into_iter().flatten().collect()
     }
 
+    /// Modules with much code that has no names, and their shares.
+    fn nameless(&self) -> impl Iterator<Item = (&str, f64)> {
+        let shares = self.functions.keys.iter().zip(&self.functions.own.rows);
+        let nameless = shares.filter(|(key, _)| key.is_unknown() && !key.module.is_empty());
+        let shares = nameless.map(|(key, row)| {
+            let [base, head] = self.shares(row);
+            (&*key.module, base.max(head))
+        });
+        shares.filter(|(_, share)| *share >= MUCH)
+    }
+
     fn notes(&self) -> Vec<String> {
         let mut notes = self.doubts.clone();
         if !self.noise_is_known() {
@@ -294,6 +326,13 @@ impl Comparison {
                     .to_owned(),
             );
         }
+        notes.extend(self.nameless().map(|(module, share)| {
+            format!(
+                "{:.0} % of the CPU time is in code of {module} without names, which is compared as one \
+                 function; keep its symbols or install its debug package",
+                share * 100.0
+            )
+        }));
         let uninformed = &self.functions.without_inlined;
         if !uninformed.is_empty() {
             let name = |name: &String| {

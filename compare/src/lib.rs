@@ -20,7 +20,7 @@ pub mod result;
 mod shift;
 pub mod stats;
 
-pub use comparison::{Comparison, Options, Suspects};
+pub use comparison::{Comparison, Noise, Options, Suspects};
 pub use doubts::{doubts, faults};
 pub use functions::{Input, Naming};
 pub use key::Key;

@@ -1,6 +1,6 @@
 // parts MS MS MS MS MS MS: burns so many milliseconds of CPU time in each of six functions.
 //
-// At the end it prints `work 100`. With SIGSPY_TEST_FAIL in its environment it ends with 3.
+// At the end it prints `work 100`.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,5 +33,5 @@ int main(int argc, char **argv) {
         }
     }
     puts("work 100");
-    return getenv("SIGSPY_TEST_FAIL") ? 3 : 0;
+    return 0;
 }

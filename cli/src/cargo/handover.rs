@@ -151,7 +151,7 @@ fn parse(notes: &[u8]) -> Option<Vec<Program>> {
         let argv = list(&mut words)?;
         let variables = list(&mut words)?.into_iter();
         let environment = variables.map(|variable| split(&variable)).collect::<Option<_>>()?;
-        let place = Place { folder: folder.into(), environment };
+        let place = Place { folder: folder.into(), environment, output: None };
         programs.push(Program { argv, place: Some(place) });
     }
     Some(programs).filter(|programs| programs.iter().all(|program| !program.argv.is_empty()))

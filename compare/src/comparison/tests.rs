@@ -223,3 +223,15 @@ fn nothing_at_all_is_compared_without_a_panic() {
         assert_eq!(compared(base, head).functions, []);
     }
 }
+
+#[test]
+fn code_without_names_is_one_function_and_the_comparison_says_so() {
+    let run = |first: &str, second: &str| {
+        let stack = |run: Run, name: &str| run.samples(&["main", &format!("libx.so.1!{name}")], 50);
+        Side::of([stack(stack(Run::of("app").samples(&["main"], 100), first), second)])
+    };
+    let (base, head) = (run("libx.so.1+0x10", "libx.so.1+0x20"), run("libx.so.1+0x30", "[anon]"));
+    let result = compared(&base, &head);
+    assert_eq!(result.functions.len(), 2);
+    assert!(result.notes.iter().any(|note| note.starts_with("50 % of the CPU time is in code of")));
+}

@@ -27,8 +27,7 @@ const PAIRED: usize = 8;
 /// By Welch's t; by the differences of pairs, which ran one after the other, if there are many.
 /// Source: B. L. Welch, The generalization of `Student's' problem, Biometrika 34 (1947).
 pub fn total_change(counts: &Counts) -> Option<Change> {
-    let y: Vec<f64> =
-        counts.runs.iter().map(|run| (run.cpu_s / run.work).max(f64::MIN_POSITIVE).ln()).collect();
+    let y = logarithms(counts);
     let (base, head) = counts.sides(&y);
     if base.len() < 2 || head.len() < 2 {
         return None;
@@ -44,6 +43,20 @@ pub fn total_change(counts: &Counts) -> Option<Change> {
     let df = if df.is_finite() { df } else { base_df + head_df };
     let log_ratio = mean(head) - mean(base);
     Some(Change { log_ratio, standard_error: variance.sqrt(), df })
+}
+
+/// The variance of the logarithm of CPU time between runs of one side. `None` without two runs on a
+/// side.
+pub fn variance_of_total(counts: &Counts) -> Option<f64> {
+    let y = logarithms(counts);
+    let (base, head) = counts.sides(&y);
+    let df = base.len().saturating_sub(1) + head.len().saturating_sub(1);
+    (df > 0).then(|| (squares(base) + squares(head)) / df as f64)
+}
+
+/// Of CPU time for each unit of work.
+fn logarithms(counts: &Counts) -> Vec<f64> {
+    counts.runs.iter().map(|run| (run.cpu_s / run.work).max(f64::MIN_POSITIVE).ln()).collect()
 }
 
 /// With its degrees of freedom.

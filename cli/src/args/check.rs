@@ -1,0 +1,81 @@
+//! `sigspy check`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Comparing, Sampling};
+
+pub const CHECK_HELP: &str = "\
+Examples:
+  sigspy check --base ./app-main --head ./app-mine -- --bench 3
+  sigspy check --base ../main --head . -- ./target/release/bench
+  sigspy check --base-command './app -O1' --head-command './app -O2'
+  sigspy check --self-test -- ./app --bench 3
+
+Both programs run in turn, so that a slow moment of the machine hits both. What seems slower is
+looked at again in fresh runs: only what shows twice is a regression.
+
+The exit status is 0 if nothing is slower and a slowdown that matters would have been seen, 1 if
+something is slower, 2 if there is no answer because of an error, and 3 if it cannot be told or if
+the runs are no good (one has failed, lost samples, or did other work).";
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub sampling: Sampling,
+    /// The program before, or a folder to run the command in
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["base_command", "self_test"])]
+    #[arg(required_unless_present_any = ["base_command", "self_test"])]
+    pub base: Option<PathBuf>,
+    /// The program after, or a folder to run the command in
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["head_command", "self_test"])]
+    #[arg(required_unless_present_any = ["head_command", "self_test"])]
+    pub head: Option<PathBuf>,
+    /// The command before, in one word; quotes are heeded, no shell runs it
+    #[arg(long, value_name = "COMMAND", requires = "head_command", conflicts_with = "self_test")]
+    pub base_command: Option<String>,
+    /// The command after
+    #[arg(long, value_name = "COMMAND", requires = "base_command", conflicts_with = "words")]
+    pub head_command: Option<String>,
+    /// Compare the command with itself: how noisy is this machine, and what would be seen?
+    #[arg(long)]
+    pub self_test: bool,
+    /// Runs of each side
+    #[arg(long, value_name = "RUNS", default_value_t = 5,
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub runs: u16,
+    /// Runs of each side to confirm what seems slower, 0 for none [default: as many as --runs]
+    #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub confirm: Option<u16>,
+    /// Runs of each side before these, which do not count
+    #[arg(long, value_name = "RUNS", default_value_t = 1)]
+    pub warm_up: u16,
+    /// The program says how much it has done: the number after this word, in the last such line of its
+    /// output. It must be the same in all runs, unless --normalize work divides by it
+    #[arg(long, value_name = "WORD")]
+    pub work: Option<String>,
+    #[command(flatten)]
+    pub comparing: Comparing,
+    /// What the exit status is if it cannot be told
+    #[arg(long, value_enum, default_value_t = Inconclusive::Fail)]
+    pub inconclusive: Inconclusive,
+    /// Keep the recordings in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Write all that was found out to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Arguments of both programs; for folders and --self-test the program and its arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub words: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Inconclusive {
+    /// 0
+    Pass,
+    /// 3
+    Fail,
+}
