@@ -5,7 +5,6 @@ mod runner;
 mod runs;
 mod workload;
 
-use std::io::Write;
 use std::path::Path;
 
 use sigspy_compare::check::{
@@ -13,7 +12,7 @@ use sigspy_compare::check::{
     Verdict, decide,
 };
 use sigspy_compare::{Comparison, Noise, faults};
-use sigspy_report::{self as report, ComparisonOptions};
+use sigspy_report as report;
 
 use crate::args::{Check, Inconclusive, Normalize};
 use crate::error::Error;
@@ -25,9 +24,6 @@ use workload::Workload;
 
 /// Exit status if there is no answer.
 pub const FAILED: u8 = 2;
-/// Rows of the table, and characters of a name.
-const ROWS: usize = 15;
-const NAME_WIDTH: usize = 100;
 
 /// Runs the command.
 pub fn run(arguments: &Check) -> Result<u8, Error> {
@@ -45,8 +41,8 @@ pub fn run(arguments: &Check) -> Result<u8, Error> {
     let result = decide(setup, measured.evidence, &policy, today);
     show(&result, measured.noise.filter(|_| arguments.self_test))?;
     if let Some(mut sink) = json {
-        serde_json::to_writer_pretty(&mut sink, &result).map_err(report::Error::from)?;
-        sink.finish("\n")?;
+        report::check_json(&result, &mut sink)?;
+        sink.finish("")?;
     }
     Ok(match result.verdict {
         Verdict::Inconclusive if arguments.inconclusive == Inconclusive::Pass => 0,
@@ -153,41 +149,17 @@ fn today() -> Date {
     date.expect("the calendar has each day of the clock")
 }
 
-/// Writes the verdict with its reasons, and the first comparison.
+/// Writes what the check comes to and, for a self-test, what it has told about this machine.
 fn show(result: &CheckResult, noise: Option<Noise>) -> Result<(), Error> {
     let mut sink = Sink::create(Path::new(STDOUT), false)?;
-    write(result, noise, &mut sink)?;
-    sink.finish("")
-}
-
-fn write(
-    result: &CheckResult,
-    noise: Option<Noise>,
-    out: &mut dyn Write,
-) -> Result<(), report::Error> {
-    let verdict = match result.verdict {
-        Verdict::Ok => "ok",
-        Verdict::Regression => "regression",
-        Verdict::Inconclusive => "cannot tell",
-        Verdict::Invalid => "invalid",
-    };
-    writeln!(out, "{verdict}: {}", result.reasons.join("; "))?;
-    result.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
+    report::check_text(result, &mut sink)?;
     if let Some(Noise { total, functions }) = noise {
         let (total, functions) = (total * 100.0, functions * 100.0);
-        let rate = result.setup.runner.tick_hz.unwrap_or_default();
-        writeln!(
-            out,
-            "noise: the CPU time of a run differs by {total:.1} % (standard deviation), that of a \
-             function by {functions:.1} % besides the chance of sampling, at {rate:.0} samples for \
-             each second of CPU time"
-        )?;
+        let text = format!(
+            "\nnoise: the CPU time of a run differs by {total:.1} % (standard deviation), that of a \
+             function by {functions:.1} % besides the chance of sampling\n"
+        );
+        return sink.finish(&text);
     }
-    if let (Some(comparison), Some(base)) = (&result.comparison, &result.setup.base) {
-        let (base, head) = (base.label.clone(), result.setup.head.label.clone());
-        let options = ComparisonOptions { base, head, limit: ROWS, name_width: NAME_WIDTH };
-        writeln!(out)?;
-        report::comparison_text(comparison, &options, out)?;
-    }
-    Ok(())
+    sink.finish("")
 }

@@ -38,7 +38,7 @@ impl Workload {
     /// A command in one word.
     pub fn of_text(text: &str) -> Result<Self, Error> {
         let words = shlex::split(text).unwrap_or_default().into_iter().map(OsString::from);
-        Self { label: text.to_owned(), ..Self::of_words(&words.collect::<Vec<_>>())? }.checked()
+        Self::of_words(&words.collect::<Vec<_>>())
     }
 
     /// A command.
