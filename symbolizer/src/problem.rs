@@ -111,9 +111,9 @@ impl Problem {
             ),
             Cause::MissingUnits(MissingUnits { first, count }) => write!(
                 f,
-                "{path} has debug information in .dwo files, and {count} of them are missing or of \
-                 another build, so inlined functions are missing; restore {} and the like, or pack \
-                 them into {path}.dwp when you build",
+                "{path} has its inlined functions in .dwo files, and {count} were not found, or are of \
+                 another build, such as {}; restore them, or pack them into {path}.dwp when you \
+                 build",
                 first.display()
             ),
             Cause::BadDebugInfo(_) => write!(
