@@ -41,7 +41,7 @@ pub fn draw_program(
 }
 
 /// Where the recording behind a flame graph goes.
-fn beside(graph: &Path, program: &Path) -> PathBuf {
+pub fn beside(graph: &Path, program: &Path) -> PathBuf {
     match graph.to_str() {
         Some(STDOUT) => output::default_recording(program),
         _ => graph.with_extension("sigspy"),

@@ -119,11 +119,16 @@ pub fn record_as_latest(
     program: Program,
 ) -> Result<Recorded, Error> {
     let recorded = record(sampling, path, program)?;
+    make_latest(path);
+    Ok(recorded)
+}
+
+/// From now on, commands that are given no recording read this one.
+pub fn make_latest(path: &Path) {
     if let Err(error) = output::point_to_latest(path) {
         let (latest, path) = (output::LATEST, path.display());
         message::warning(&format!("cannot point {latest} to {path}: {error}"));
     }
-    Ok(recorded)
 }
 
 /// Records `program` and says so.

@@ -1,20 +1,26 @@
 //! `cargo sigspy test` and `cargo sigspy bench`: all programs that cargo would run, one after another.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use sigspy_model::merge;
 
 use super::choose::Choice;
 use super::per_test::{self, Listing};
+use super::runs::run_all;
 use super::{have_built, leave_out_harness, only};
-use crate::args::{CargoBench, CargoTest, Members};
+use crate::args::{CargoBench, CargoTest, Drawing, Members, Sampling};
 use crate::error::Error;
-use crate::flamegraph;
-use crate::sink::STDOUT;
+use crate::named::Named;
+use crate::record::{self, Program};
+use crate::sink::{STDOUT, Sink};
+use crate::{drawing, flamegraph, made};
 
 pub fn test(arguments: CargoTest, is_quiet: bool) -> Result<u8, Error> {
     let choice = Choice { command: "test", flags: test_flags(&arguments) };
     let programs = have_built(&choice, &arguments.build, &arguments.arguments, is_quiet)?;
     let CargoTest { per_test, limit, members, sampling, mut drawing, output, .. } = arguments;
-    let no_fail_fast = members.no_fail_fast;
+    let Members { no_fail_fast, .. } = members;
     if per_test {
         let output = output.unwrap_or_else(|| STDOUT.into());
         let listing =
@@ -22,17 +28,40 @@ pub fn test(arguments: CargoTest, is_quiet: bool) -> Result<u8, Error> {
         return per_test::list(programs, &listing);
     }
     leave_out_harness(&mut drawing, "test");
-    let path = output.unwrap_or_else(|| "flamegraph.svg".into());
-    flamegraph::draw_program(only(programs)?, &sampling, drawing, &path)
+    drawing.title.get_or_insert_with(|| "cargo test".to_owned());
+    draw_all(programs, &sampling, drawing, output, no_fail_fast)
 }
 
 pub fn bench(arguments: CargoBench, is_quiet: bool) -> Result<u8, Error> {
     let choice = Choice { command: "bench", flags: bench_flags(&arguments) };
     let programs = have_built(&choice, &arguments.build, &arguments.arguments, is_quiet)?;
-    let CargoBench { sampling, mut drawing, output, .. } = arguments;
+    let CargoBench { members, sampling, mut drawing, output, .. } = arguments;
     leave_out_harness(&mut drawing, "bench");
+    drawing.title.get_or_insert_with(|| "cargo bench".to_owned());
+    draw_all(programs, &sampling, drawing, output, members.no_fail_fast)
+}
+
+/// One flame graph of all programs, and one recording.
+fn draw_all(
+    programs: Vec<Program>,
+    sampling: &Sampling,
+    drawing: Drawing,
+    output: Option<PathBuf>,
+    no_fail_fast: bool,
+) -> Result<u8, Error> {
     let path = output.unwrap_or_else(|| "flamegraph.svg".into());
-    flamegraph::draw_program(only(programs)?, &sampling, drawing, &path)
+    if programs.len() == 1 {
+        return flamegraph::draw_program(only(programs)?, sampling, drawing, &path);
+    }
+    let sink = Sink::create(&path, sampling.force)?;
+    let recording = flamegraph::beside(&path, Path::new(&programs[0].argv[0]));
+    let (runs, code) = run_all(programs, sampling, no_fail_fast)?;
+    let parts = runs.into_iter().map(|run| (run.named.profile, run.named.symbols));
+    let (profile, symbols) = merge(parts.collect())?;
+    made::write(&profile, &symbols, &recording, sampling.force)?;
+    record::make_latest(&recording);
+    drawing::draw(Named { profile, symbols }, drawing, sink, &path)?;
+    Ok(code)
 }
 
 /// Documentation tests are programs that are compiled as they are run: they are left out.

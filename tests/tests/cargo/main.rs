@@ -93,6 +93,7 @@ fn every_kind_of_program_is_drawn() {
         ("-p right", "twin::main"),
         ("--bench plain", "plain::main"),
         ("bench", "plain::main"),
+        ("test slow", "app::tests::slow_one"),
         ("test --lib slow", "app::tests::slow_one"),
         ("--dev --example life", "life::main"),
         ("--profile bench --example life", "life::main"),
@@ -101,6 +102,18 @@ fn every_kind_of_program_is_drawn() {
         let outcome = cargo(folder.path(), words).expect(0);
         assert!(share(&folder, function) > 0.5, "{function} has too little time\n{outcome}");
     }
+}
+
+#[test]
+fn all_tests_are_in_one_flame_graph_and_one_recording() {
+    let folder = fixture("cargo");
+    cargo(folder.path(), "test --workspace -F 997").expect(0);
+    for function in ["app::tests::slow_one", "it::finds_its_package", "twin::works"] {
+        assert!(share(&folder, function) > 0.0, "{function} is not in the recording");
+    }
+    run(Command::new(sigspy()).arg("report").current_dir(folder.path())).expect(0);
+    let failing = cargo(folder.path(), "test --no-fail-fast -- --include-ignored").expect(101);
+    assert!(failing.stderr.contains("wrote flamegraph.svg"), "{failing}");
 }
 
 #[test]
