@@ -111,12 +111,16 @@ macro_rules! pages {
 
 pages! {
     the_readme: "README.md",
+    cargo: "docs/cargo.md",
+    comparing: "docs/comparing.md",
     cost: "docs/cost.md",
+    formats: "docs/formats.md",
     interpreters: "docs/interpreters.md",
     json: "docs/json.md",
     limits: "docs/limits.md",
     measuring: "docs/measuring.md",
     messages: "docs/messages.md",
+    names: "docs/names.md",
     preload: "docs/preload.md",
     reading: "docs/reading.md",
     settings: "docs/settings.md",
