@@ -11,6 +11,7 @@
 mod binary;
 mod fixture;
 mod folded;
+mod mounts;
 mod node;
 mod program;
 mod prose;
@@ -25,6 +26,7 @@ mod temp;
 pub use binary::{sigspy, unprivileged_sigspy, workspace};
 pub use fixture::{cargo_sigspy, copy_folder, fixture, lasting_target};
 pub use folded::{Folded, thread_of};
+pub use mounts::{run_with_mounts, shell_with_mounts};
 pub use node::node;
 pub use program::{Language, Program, needs, program, program_by, program_in, program_with};
 pub use prose::prose;

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 use sigspy_tests::{
-    Outcome, Program, TempDir, needs, program, program_with, run, sigspy, spawn, wait_until,
+    Outcome, Program, TempDir, needs, program, program_with, run, run_with_mounts,
+    shell_with_mounts, sigspy, spawn, wait_until,
 };
 
 fn doctor() -> Command {
@@ -76,15 +77,11 @@ fn a_folder_that_no_program_can_be_loaded_from_is_no_cache() {
         mount -t tmpfs -o noexec none "$1" || exit 99
         XDG_CACHE_HOME=$1 "$2" doctor
     "#;
-    let mut command = Command::new(needs("unshare", "util-linux"));
-    command.args(["-Urm", "sh", "-c", script, "sh"]).arg(folder.path()).arg(sigspy());
-    let outcome = run(&mut command);
-    // Where there are no mounts for users, there is nothing to see.
-    if outcome.code() == 0 {
-        let report = outcome.text();
-        assert!(line(&report, "cache").starts_with("warn"), "{report}");
-        assert!(report.contains("not mounted noexec"), "{report}");
-    }
+    let mut command = shell_with_mounts(script);
+    command.arg(folder.path()).arg(sigspy());
+    let report = run_with_mounts(&mut command).expect(0).text();
+    assert!(line(&report, "cache").starts_with("warn"), "{report}");
+    assert!(report.contains("not mounted noexec"), "{report}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sigspy_tests::{Outcome, TempDir, export, needs, run, sigspy};
+use sigspy_tests::{Outcome, TempDir, export, run, run_with_mounts, shell_with_mounts, sigspy};
 
 use crate::case::{assert_same, torture_program};
 
@@ -23,21 +23,9 @@ const SCRIPT: &str = r#"
 
 /// A command that runs with a full disk at `place`.
 fn with_full_disk(place: &Path, room_for: &str) -> Command {
-    needs("unshare", "util-linux");
-    needs("mount", "mount");
-    let mut command = Command::new("unshare");
-    if !nix::unistd::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]); // who may mount there
-    }
-    command.args(["--mount", "sh", "-c", SCRIPT, "sh"]).arg(place).arg(room_for);
+    let mut command = shell_with_mounts(SCRIPT);
+    command.arg(place).arg(room_for);
     command
-}
-
-fn run_with_full_disk(command: &mut Command) -> Outcome {
-    let outcome = run(command);
-    let is_mounted = outcome.code() != 99 && !outcome.stderr.contains("unshare: ");
-    assert!(is_mounted, "this needs mount and unshare, which are not allowed here:\n{outcome}");
-    outcome
 }
 
 fn storm() -> [OsString; 2] {
@@ -58,7 +46,7 @@ fn check_with_full(place: &Path, variable: Option<&str>) {
         let mut command = with_full_disk(place, room_for);
         command.arg(sigspy()).args(["record", "-F", "4000", "-o"]).arg(&recording).arg("--");
         command.args(storm()).envs(variable.map(|variable| (variable, place)));
-        let outcome = run_with_full_disk(&mut command);
+        let outcome = run_with_mounts(&mut command);
         assert_same(&bare, &outcome, "with a full disk");
         assert!(outcome.errors().is_empty(), "{outcome}");
         assert!(outcome.summary().contains(" samples"), "{outcome}");
@@ -93,7 +81,7 @@ fn the_folder_of_the_recording_is_full() {
         let mut command = with_full_disk(full.path(), room_for);
         command.arg(sigspy()).args(["record", "-o"]).arg(full.join("recording.sigspy"));
         command.args(["--", "touch"]).arg(other.join("started"));
-        let outcome = run_with_full_disk(&mut command).expect(125);
+        let outcome = run_with_mounts(&mut command).expect(125);
         assert_eq!(outcome.errors().len(), 1, "there should be one line with an error:\n{outcome}");
         assert!(!fs::exists(other.join("started")).expect("it is ours"), "{outcome}");
     }
