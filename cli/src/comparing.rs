@@ -6,11 +6,12 @@ use sigspy_compare::stats::change::Settings;
 use sigspy_compare::stats::sizes::Normalization;
 use sigspy_compare::stats::total::TotalSettings;
 use sigspy_compare::{self as compare, Input, Naming, Options};
+use sigspy_import::Unit;
 
 use crate::args::{self, Comparing, Normalize, Places};
 use crate::error::Error;
 use crate::named::{self, Named};
-use crate::sources;
+use crate::{import, output, sources};
 
 /// Ends recordings, in folders of them.
 const RECORDING: &str = "sigspy";
@@ -40,12 +41,17 @@ pub fn options(comparing: &Comparing) -> Options {
     }
 }
 
-/// Reads the recordings of a side. A folder stands for all that are in it.
+/// Reads the recordings of a side, or what other tools have written. A folder stands for all
+/// recordings that are in it.
 pub fn read(paths: &[PathBuf], places: &Places) -> Result<Vec<Named>, Error> {
     let mut runs = Vec::new();
     for path in paths {
         for file in files(path)? {
-            runs.push(named::read(&file, sources::of(places))?);
+            let is_foreign = file.is_file() && !output::is_recording(&file);
+            runs.push(match is_foreign {
+                true => import::open(&file, None, Unit::default())?,
+                false => named::read(&file, sources::of(places))?,
+            });
         }
     }
     Ok(runs)

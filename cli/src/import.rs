@@ -4,29 +4,33 @@ use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
-use sigspy_import::{Format, Imported, Options, import};
+use sigspy_import::{Format, Imported, Options, Unit, import};
 
 use crate::args::{Import, Source};
 use crate::error::Error;
+use crate::named::Named;
 use crate::sink::STDOUT;
 use crate::{made, message};
 
 /// Runs the command.
 pub fn run(arguments: &Import) -> Result<u8, Error> {
     let file = &arguments.file;
-    let bytes = read(file).map_err(|error| Error::Read(file.clone(), error))?;
-    let options = Options {
-        format: arguments.from.map(Format::from),
-        unit: arguments.unit,
-        name: name(file),
-    };
-    let imported = import(&bytes, &options);
-    let Imported { profile, symbols, notes } =
-        imported.map_err(|error| Error::Import(file.clone(), error))?;
-    let output = arguments.output.clone().unwrap_or_else(|| beside(&options.name));
-    notes.iter().for_each(|note| message::warning(note));
+    let Named { profile, symbols } = open(file, arguments.from.map(Format::from), arguments.unit)?;
+    let output = arguments.output.clone().unwrap_or_else(|| beside(&name(file)));
     made::write(&profile, &symbols, &output, arguments.force)?;
     Ok(0)
+}
+
+/// Reads what another tool has written, and says what it lacks. `format` is what it looks like if
+/// `None`.
+pub fn open(file: &Path, format: Option<Format>, unit: Unit) -> Result<Named, Error> {
+    let bytes = read(file).map_err(|error| Error::Read(file.into(), error))?;
+    let options = Options { format, unit, name: name(file) };
+    let imported = import(&bytes, &options);
+    let Imported { profile, symbols, notes } =
+        imported.map_err(|error| Error::Import(file.into(), error))?;
+    notes.iter().for_each(|note| message::warning(note));
+    Ok(Named { profile, symbols })
 }
 
 /// All of a file, or of standard input.

@@ -271,8 +271,9 @@ impl Comparison {
     /// Of each side, a run on average, resized.
     fn seconds(&self, row: &[f64]) -> [f64; 2] {
         let counts = &self.functions.own;
-        let seconds: Vec<f64> = counts.runs.iter().map(|run| run.seconds_per_sample).collect();
-        let of_sample = mean(&seconds);
+        // The geometric mean, as sizes are resized around theirs.
+        let logs: Vec<f64> = counts.runs.iter().map(|run| run.seconds_per_sample.ln()).collect();
+        let of_sample = mean(&logs).exp();
         let resized = self.analysis.resized(row);
         let (base, head) = counts.sides(&resized);
         [mean(base) * of_sample, mean(head) * of_sample]

@@ -223,13 +223,15 @@ impl<'f, 'a> Run<'f, 'a> {
                 *seconds += sample.weight_ns as f64 / 1e9;
             }
         }
-        let (mut samples, mut seconds) = (0.0, 0.0);
-        for (stack, (of_stack, s)) in of_stacks {
-            samples += of_stack;
-            seconds += s;
-            self.count_stack(stack as usize, of_stack, s, run);
+        let samples: f64 = of_stacks.values().map(|(samples, _)| samples).sum();
+        let seconds: f64 = of_stacks.values().map(|(_, seconds)| seconds).sum();
+        let seconds_per_sample =
+            if samples > 0.0 && seconds > 0.0 { seconds / samples } else { 1.0 };
+        let is_uneven = is_uneven(self.profile);
+        for (stack, (ticks, of_stack)) in of_stacks {
+            let samples = if is_uneven { of_stack / seconds_per_sample } else { ticks };
+            self.count_stack(stack as usize, samples, of_stack, run);
         }
-        let seconds_per_sample = if samples > 0.0 { seconds / samples } else { 1.0 };
         let cpu_s = cpu_ns(self.profile) as f64 / 1e9;
         self.functions.own.runs.push(RunTotal {
             cpu_s,
@@ -257,6 +259,23 @@ impl<'f, 'a> Run<'f, 'a> {
         path.reverse();
         self.functions.stacks.entry(path).or_default()[self.side] += seconds;
     }
+}
+
+/// Whether ticks stand for so different times that counting them says little: profiles of other tools
+/// may have one sample for all that was seen of a stack. By the number of equal samples that would
+/// tell as much.
+///
+/// Source: L. Kish, Survey Sampling (1965).
+fn is_uneven(profile: &Profile) -> bool {
+    const EVEN: f64 = 0.5;
+    let (mut ticks, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for sample in profile.samples.iter().filter(|sample| sample.ticks > 0) {
+        let (count, weight) = (f64::from(sample.ticks), sample.weight_ns as f64);
+        ticks += count;
+        sum += weight;
+        squares += weight * weight / count;
+    }
+    squares > 0.0 && sum * sum / squares < EVEN * ticks
 }
 
 /// Rows grow with the runs that a function is in.

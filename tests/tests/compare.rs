@@ -82,3 +82,13 @@ fn a_folder_stands_for_the_recordings_in_it() {
     let failed = diff(&nothing).expect(125);
     assert!(failed.errors()[0].contains("there are no recordings in"), "{failed}");
 }
+
+#[test]
+fn what_other_tools_have_written_is_compared_as_well() {
+    let folder = TempDir::new();
+    let base = folder.write("base.folded", "main;work 1000000\nmain;rest 1000000\n");
+    let new = folder.write("new.folded", "main;work 3000000\nmain;rest 1000000\n");
+    let text = diff(&["--normalize", "none"], &[base], &[new]).text();
+    let row: Vec<&str> = row(&text, "work").split_whitespace().take(2).collect();
+    assert_eq!(row, ["1.000", "3.000"], "{text}");
+}

@@ -235,3 +235,21 @@ fn code_without_names_is_one_function_and_the_comparison_says_so() {
     assert_eq!(result.functions.len(), 2);
     assert!(result.notes.iter().any(|note| note.starts_with("50 % of the CPU time is in code of")));
 }
+
+#[test]
+fn samples_that_stand_for_unequal_times_are_weighed() {
+    let run = |work: u64| {
+        let mut run = Run::of("app").samples(&["main", "work"], 1);
+        for other in ["a", "b", "c", "d", "e"] {
+            run = run.samples(&["main", other], 1);
+        }
+        run.profile.samples[0].weight_ns = work * 1_000_000_000;
+        Side::of([run])
+    };
+    let (base, head) = (run(1), run(3));
+    let mut options = Options::default();
+    options.functions.normalization = Normalization::None;
+    let result = Comparison::new(&base.inputs(), &head.inputs(), &options).result();
+    let work = function(&result, "work");
+    assert!((work.base_s - 1.0).abs() < 1e-6 && (work.head_s - 3.0).abs() < 1e-6, "{work:?}");
+}
