@@ -267,7 +267,7 @@ impl<'f, 'a> Run<'f, 'a> {
 ///
 /// Source: L. Kish, Survey Sampling (1965).
 fn is_uneven(profile: &Profile) -> bool {
-    const EVEN: f64 = 0.5;
+    const EVEN: f64 = 0.9;
     let (mut ticks, mut sum, mut squares) = (0.0, 0.0, 0.0);
     for sample in profile.samples.iter().filter(|sample| sample.ticks > 0) {
         let (count, weight) = (f64::from(sample.ticks), sample.weight_ns as f64);
