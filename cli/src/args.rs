@@ -15,6 +15,7 @@ mod import;
 mod input;
 mod merge;
 mod naming;
+mod outputs;
 mod places;
 mod record;
 mod report;
@@ -41,6 +42,7 @@ pub use import::{Import, Source};
 pub use input::Input;
 pub use merge::Merge;
 pub use naming::Naming;
+pub use outputs::Outputs;
 pub use places::Places;
 pub use record::Record;
 pub use report::{By, Report};
@@ -72,7 +74,8 @@ pub enum Command {
     #[command(after_help = diff::DIFF_HELP)]
     Diff(Box<Diff>),
     /// Run two versions of a program in turn and tell whether the new one takes more CPU time
-    #[command(after_help = check::CHECK_HELP, mut_arg("rate", |rate| rate.default_value("997")))]
+    #[command(after_help = check::CHECK_HELP, args_override_self = true)]
+    #[command(mut_arg("rate", |rate| rate.default_value("997")))]
     Check(Box<Check>),
     /// Write a recording in another format
     #[command(args_override_self = true)]

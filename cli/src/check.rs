@@ -1,145 +1,148 @@
 //! `sigspy check`: runs two versions of a program in turn, and tells whether the new one is slower.
 
+mod baseline;
 mod folder;
+mod github;
+mod measure;
+mod outputs;
+mod repository;
 mod runner;
 mod runs;
+mod saved;
 mod workload;
 
 use std::path::Path;
 
+use sigspy_compare::Noise;
 use sigspy_compare::check::{
-    Baseline, CheckResult, Confirmation, Date, Evidence, Order, Plan, Policy, Setup, Source,
-    Verdict, decide,
+    Baseline, CheckResult, CheckedSide, Date, Order, Plan, Policy, Runner, Setup, Source, Verdict,
+    decide,
 };
-use sigspy_compare::{Comparison, Noise, faults};
-use sigspy_report as report;
 
-use crate::args::{Check, Inconclusive, Normalize};
+use crate::args::{Check, Global, Inconclusive};
 use crate::error::Error;
-use crate::sink::{STDOUT, Sink};
-use crate::{comparing, output};
+use crate::{config, output};
 use folder::Folder;
-use runs::{Bench, Runs};
+use measure::{Base, Measured, Rules, measure};
+use outputs::Outputs;
+use runs::Bench;
 use workload::Workload;
 
 /// Exit status if there is no answer.
 pub const FAILED: u8 = 2;
 
 /// Runs the command.
-pub fn run(arguments: &Check) -> Result<u8, Error> {
-    let json = arguments.json.as_deref();
-    let json = json.map(|path| Sink::create(path, arguments.sampling.force)).transpose()?;
-    let bench = Bench {
-        workloads: workloads(arguments)?,
-        sampling: &arguments.sampling,
-        work: arguments.work.as_deref(),
-        folder: Folder::new(arguments.keep.as_deref())?,
+pub fn run(arguments: &Check, global: &Global) -> Result<u8, Error> {
+    let outputs = Outputs::create(&arguments.outputs, arguments.sampling.force)?;
+    let (result, noise) = match &arguments.from {
+        Some(path) => (saved::read(path)?, None),
+        None => check(arguments, global)?,
     };
-    let (policy, today) = (Policy::default(), today());
-    let measured = measure(arguments, &bench, &policy, today)?;
-    let setup = setup(arguments, &bench, measured.samples_per_second);
-    let result = decide(setup, measured.evidence, &policy, today);
-    show(&result, measured.noise.filter(|_| arguments.self_test))?;
-    if let Some(mut sink) = json {
-        report::check_json(&result, &mut sink)?;
-        sink.finish("")?;
-    }
+    let noise = noise.filter(|_| arguments.self_test).map(|noise| told(&noise));
+    outputs.write(&result, &noise.unwrap_or_default())?;
     Ok(match result.verdict {
         Verdict::Inconclusive if arguments.inconclusive == Inconclusive::Pass => 0,
         _ => result.exit_code(),
     })
 }
 
-fn workloads(arguments: &Check) -> Result<[Workload; 2], Error> {
-    let words = &arguments.words;
-    if arguments.self_test {
-        let workload = Workload::of_words(words)?;
-        return Ok([workload.clone(), workload]);
+fn check(arguments: &Check, global: &Global) -> Result<(CheckResult, Option<Noise>), Error> {
+    let config::Rules { budgets, ignored, accepted, renames } = config::rules(global)?;
+    let policy = Policy { must_see: arguments.must_see / 100.0, budgets, ignored, accepted };
+    let rules = Rules { policy: &policy, renames: &renames, today: today() };
+    arguments.save_baseline.as_deref().map_or(Ok(()), baseline::check_room)?;
+    let compared = compared(arguments)?;
+    let bench = Bench {
+        workloads: compared.workloads,
+        sampling: &arguments.sampling,
+        work: arguments.work.as_deref(),
+        folder: Folder::new(arguments.keep.as_deref())?,
+    };
+    let measured = measure(arguments, &bench, compared.base, &rules)?;
+    let Measured { evidence, runs, noise, notes } = measured;
+    let head = bench.workloads[1].as_ref().map(Workload::side).unwrap_or_default();
+    let runner = runner::this(runs.samples_per_second());
+    if let Some(folder) = arguments.save_baseline.as_deref().filter(|_| evidence.invalid.is_empty())
+    {
+        baseline::write(folder, head.clone(), runner.clone(), runs.of_head())?;
     }
+    let (base, baseline) = (compared.side, compared.baseline);
+    let plan = plan(arguments, baseline.source);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let setup = Setup { version, base, head, runner, plan, baseline };
+    let mut result = decide(setup, evidence, &policy, rules.today);
+    result.notes.extend(notes);
+    Ok((result, noise))
+}
+
+/// What is run, and what that is compared with.
+struct Compared {
+    /// Base and head; no base if it does not run now.
+    workloads: [Option<Workload>; 2],
+    base: Base,
+    side: Option<CheckedSide>,
+    baseline: Baseline,
+}
+
+fn compared(arguments: &Check) -> Result<Compared, Error> {
+    let words = &arguments.words;
     let side = |path: Option<&Path>, text: Option<&str>| match (path, text) {
         (Some(path), _) => Workload::at(path, words),
         (_, text) => Workload::of_text(text.unwrap_or_default()),
     };
-    let base = side(arguments.base.as_deref(), arguments.base_command.as_deref())?;
-    Ok([base, side(arguments.head.as_deref(), arguments.head_command.as_deref())?])
-}
-
-/// What the runs have shown.
-struct Measured {
-    evidence: Evidence,
-    samples_per_second: Option<f64>,
-    /// How much runs differ by themselves.
-    noise: Option<Noise>,
-}
-
-fn measure(
-    arguments: &Check,
-    bench: &Bench<'_>,
-    policy: &Policy,
-    today: Date,
-) -> Result<Measured, Error> {
-    let divided = arguments.comparing.normalize == Normalize::Work;
-    let warm_up = bench.run("warm-up-", arguments.warm_up)?;
-    let invalid = invalid(&warm_up, divided);
-    if !invalid.is_empty() {
-        return Ok(Measured::nothing(invalid, &warm_up));
+    let head = match arguments.self_test {
+        true => Workload::of_words(words)?,
+        false => side(arguments.head.as_deref(), arguments.head_command.as_deref())?,
+    };
+    if let Some(folder) = &arguments.baseline {
+        return Ok(Compared::with_kept(baseline::read(folder)?, head));
     }
-    drop(warm_up);
-    let runs = bench.run("", arguments.runs)?;
-    let invalid = self::invalid(&runs, divided);
-    if !invalid.is_empty() {
-        return Ok(Measured::nothing(invalid, &runs));
-    }
-    let options = comparing::options(&arguments.comparing);
-    let first = Comparison::new(&runs.inputs(0, divided), &runs.inputs(1, divided), &options);
-    let comparison = first.result();
-    let suspects = first.suspects();
-    let worth_it = policy.unwaived(&suspects, &comparison, today);
-    let mut evidence = Evidence { comparison: Some(comparison), suspects, ..Evidence::default() };
-    let confirm = arguments.confirm.unwrap_or(arguments.runs);
-    if confirm > 0 && !worth_it.is_empty() {
-        let runs = bench.run("confirm-", confirm)?;
-        evidence.invalid = self::invalid(&runs, divided);
-        let (base, head) = (runs.inputs(0, divided), runs.inputs(1, divided));
-        let (again, confirmed) = first.confirmed(&worth_it, &base, &head);
-        evidence.confirmation = Some(Confirmation { comparison: again.result(), confirmed });
-    }
-    let samples_per_second = runs.samples_per_second();
-    Ok(Measured { evidence, samples_per_second, noise: first.noise() })
-}
-
-impl Measured {
-    fn nothing(invalid: Vec<String>, runs: &Runs) -> Self {
-        let evidence = Evidence { invalid, ..Evidence::default() };
-        Self { evidence, samples_per_second: runs.samples_per_second(), noise: None }
-    }
-}
-
-/// Why runs are no good, in sentences.
-fn invalid(runs: &Runs, divided_by_work: bool) -> Vec<String> {
-    let inputs = |side| runs.inputs(side, divided_by_work);
-    let mut faults = faults(&inputs(0), &inputs(1));
-    if faults.is_empty() {
-        faults = runs.faults_of_work(divided_by_work);
-    }
-    faults
-}
-
-fn setup(arguments: &Check, bench: &Bench<'_>, samples_per_second: Option<f64>) -> Setup {
-    let [base, head] = &bench.workloads;
-    Setup {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        base: Some(base.side()),
-        head: head.side(),
-        runner: runner::this(samples_per_second),
-        plan: Plan {
-            runs: arguments.runs.into(),
-            confirmation_runs: arguments.confirm.unwrap_or(arguments.runs).into(),
-            warm_up: arguments.warm_up.into(),
-            order: Order::Abba,
-        },
+    let base = match arguments.self_test {
+        true => head.clone(),
+        false => side(arguments.base.as_deref(), arguments.base_command.as_deref())?,
+    };
+    Ok(Compared {
+        side: Some(base.side()),
+        workloads: [Some(base), Some(head)],
+        base: Base::InTurn,
         baseline: Baseline { source: Source::SameJob, may_fail: true, runner: None },
+    })
+}
+
+impl Compared {
+    /// Runs that were made before may warn, but not fail a build. That there are none must be said
+    /// to be fine.
+    fn with_kept(kept: Option<baseline::Baseline>, head: Workload) -> Self {
+        let workloads = [None, Some(head)];
+        match kept {
+            Some(baseline::Baseline { side, runner, runs }) => Self {
+                workloads,
+                base: Base::Kept(runs),
+                side: Some(side),
+                baseline: kept_at(runner),
+            },
+            None => Self {
+                workloads,
+                base: Base::None,
+                side: None,
+                baseline: Baseline { source: Source::None, may_fail: true, runner: None },
+            },
+        }
     }
+}
+
+fn kept_at(runner: Runner) -> Baseline {
+    Baseline { source: Source::File, may_fail: false, runner: Some(runner) }
+}
+
+fn plan(arguments: &Check, source: Source) -> Plan {
+    let confirm = arguments.confirm.unwrap_or(arguments.runs);
+    let (order, confirmation_runs) = match source {
+        Source::SameJob => (Order::Abba, confirm.into()),
+        Source::File | Source::Cache | Source::None => (Order::HeadOnly, 0),
+    };
+    let (runs, warm_up) = (arguments.runs.into(), arguments.warm_up.into());
+    Plan { runs, confirmation_runs, warm_up, order }
 }
 
 /// The day, in UTC.
@@ -149,17 +152,11 @@ fn today() -> Date {
     date.expect("the calendar has each day of the clock")
 }
 
-/// Writes what the check comes to and, for a self-test, what it has told about this machine.
-fn show(result: &CheckResult, noise: Option<Noise>) -> Result<(), Error> {
-    let mut sink = Sink::create(Path::new(STDOUT), false)?;
-    report::check_text(result, &mut sink)?;
-    if let Some(Noise { total, functions }) = noise {
-        let (total, functions) = (total * 100.0, functions * 100.0);
-        let text = format!(
-            "\nnoise: the CPU time of a run differs by {total:.1} % (standard deviation), that of a \
-             function by {functions:.1} % besides the chance of sampling\n"
-        );
-        return sink.finish(&text);
-    }
-    sink.finish("")
+/// What a self-test tells about this machine.
+fn told(Noise { total, functions }: &Noise) -> String {
+    let (total, functions) = (total * 100.0, functions * 100.0);
+    format!(
+        "\nnoise: the CPU time of a run differs by {total:.1} % (standard deviation), that of a \
+         function by {functions:.1} % besides the chance of sampling\n"
+    )
 }

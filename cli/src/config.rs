@@ -6,8 +6,10 @@
 //! ([`keys::HARMLESS`]), never what runs, what is sent away, or where is written. The command line
 //! has the last word, then the project, then the user.
 
+mod fields;
 mod file;
 mod keys;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,6 +20,7 @@ use std::{env, fs};
 use crate::args::Global;
 use crate::error::Error;
 use crate::message;
+pub use rules::Rules;
 
 /// The file of a project.
 const PROJECT_FILE: &str = "sigspy.toml";
@@ -54,6 +57,16 @@ pub fn settings_of(command: &str, wanted: &Global) -> Result<Vec<Setting>, Error
         settings.extend(file::settings(&text, &path, owner, command)?);
     }
     Ok(settings.into_values().collect())
+}
+
+/// What the files say about checks, the user's first.
+pub fn rules(wanted: &Global) -> Result<Rules, Error> {
+    let mut rules = Rules::default();
+    for (path, owner) in files(wanted) {
+        let text = read(&path).map_err(|error| Error::ReadConfig(path.clone(), error))?;
+        rules.add(&text, &path, owner)?;
+    }
+    Ok(rules)
 }
 
 /// Files of settings, the most important one last.

@@ -34,6 +34,19 @@ pub enum Error {
     Check(Box<Error>),
     /// Ctrl-C.
     Interrupted,
+    /// Several reports for standard output.
+    SeveralToStdout,
+    /// A result or a baseline of a check.
+    ReadResult(PathBuf, io::Error),
+    /// It is none, or damaged.
+    NoResult(PathBuf, serde_json::Error),
+    /// Another sigspy has written it.
+    ResultVersion {
+        path: PathBuf,
+        schema: u32,
+    },
+    /// A folder that has something else in it.
+    NoBaseline(PathBuf),
     /// `check` has no command to run.
     NothingToCheck,
     /// What a program has written.
@@ -164,6 +177,31 @@ impl fmt::Display for Error {
             ),
             Self::Check(error) => error.fmt(f),
             Self::Interrupted => f.write_str("interrupted, and nothing can be told"),
+            Self::SeveralToStdout => f.write_str(
+                "one result at most can go to standard output; give the others the names of files",
+            ),
+            Self::ReadResult(path, _) => write!(
+                f,
+                "cannot read {}; --json and --save-baseline of `sigspy check` write what is read \
+                 here",
+                path.display()
+            ),
+            Self::NoResult(path, _) => write!(
+                f,
+                "{} is no result of `sigspy check`, or is damaged; make another",
+                path.display()
+            ),
+            Self::ResultVersion { path, schema } => write!(
+                f,
+                "{} is of version {schema}, which this sigspy does not know; make it again, or use \
+                 the sigspy that has written it",
+                path.display()
+            ),
+            Self::NoBaseline(path) => write!(
+                f,
+                "{} has something else than a baseline in it; name a new folder",
+                path.display()
+            ),
             Self::NothingToCheck => f.write_str(
                 "there is no command to run; give it behind --, or between quotes that match",
             ),
@@ -245,9 +283,10 @@ impl error::Error for Error {
             | Self::Folder(_, error)
             | Self::Read(_, error)
             | Self::ReadOutput(_, error)
+            | Self::ReadResult(_, error)
             | Self::NoCargo(error)
             | Self::Handover(error) => Some(error),
-            Self::CargoMetadata(error) => Some(error),
+            Self::CargoMetadata(error) | Self::NoResult(_, error) => Some(error),
             Self::ReadConfig(_, error) => Some(error),
             _ => None,
         }

@@ -48,19 +48,19 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<u8, Error> {
-    let is_verbose = arguments.global.verbose;
-    match arguments.command {
+    let Arguments { global, command } = arguments;
+    match command {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
-        Command::Check(arguments) => check::run(&arguments).map_err(Error::in_check),
+        Command::Check(arguments) => check::run(&arguments, &global).map_err(Error::in_check),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Symbolize(arguments) => symbolize::run(arguments),
         Command::Agent(_) => collect::print_agent(),
-        Command::Doctor(arguments) => doctor::run(&arguments, is_verbose),
+        Command::Doctor(arguments) => doctor::run(&arguments, global.verbose),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => completions::manual(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),

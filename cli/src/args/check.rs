@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Comparing, Sampling};
+use super::comparing::percent;
+use super::{Comparing, Outputs, Sampling};
 
 pub const CHECK_HELP: &str = "\
 Examples:
@@ -13,6 +14,8 @@ Examples:
   sigspy check --base ../main --head . -- ./target/release/bench
   sigspy check --base-command './app -O1' --head-command './app -O2'
   sigspy check --self-test -- ./app --bench 3
+  sigspy check --head ./app --baseline kept --save-baseline kept --inconclusive pass
+  sigspy check --from result.json --markdown - --sarif check.sarif --junit check.xml
 
 Both programs run in turn, so that a slow moment of the machine hits both. What seems slower is
 looked at again in fresh runs: only what shows twice is a regression.
@@ -27,17 +30,17 @@ pub struct Check {
     pub sampling: Sampling,
     /// The program before, or a folder to run the command in
     #[arg(long, value_name = "PATH", conflicts_with_all = ["base_command", "self_test"])]
-    #[arg(required_unless_present_any = ["base_command", "self_test"])]
+    #[arg(required_unless_present_any = ["base_command", "self_test", "baseline", "from"])]
     pub base: Option<PathBuf>,
     /// The program after, or a folder to run the command in
     #[arg(long, value_name = "PATH", conflicts_with_all = ["head_command", "self_test"])]
-    #[arg(required_unless_present_any = ["head_command", "self_test"])]
+    #[arg(required_unless_present_any = ["head_command", "self_test", "from"])]
     pub head: Option<PathBuf>,
     /// The command before, in one word; quotes are heeded, no shell runs it
     #[arg(long, value_name = "COMMAND", requires = "head_command", conflicts_with = "self_test")]
     pub base_command: Option<String>,
     /// The command after
-    #[arg(long, value_name = "COMMAND", requires = "base_command", conflicts_with = "words")]
+    #[arg(long, value_name = "COMMAND", conflicts_with = "words")]
     pub head_command: Option<String>,
     /// Compare the command with itself: how noisy is this machine, and what would be seen?
     #[arg(long)]
@@ -64,12 +67,26 @@ pub struct Check {
     /// Keep the recordings in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
-    /// Write all that was found out to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    /// A check that would not have seen a slowdown by this much, percent, cannot tell
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0, value_parser = percent)]
+    pub must_see: f64,
+    /// Compare with runs that were kept in this folder, instead of running the base: that may warn,
+    /// but not fail
+    #[arg(long, value_name = "DIR")]
+    #[arg(conflicts_with_all = ["base", "base_command", "self_test", "confirm"])]
+    pub baseline: Option<PathBuf>,
+    /// Keep the runs of the head in this folder, for --baseline
+    #[arg(long, value_name = "DIR", conflicts_with = "self_test")]
+    pub save_baseline: Option<PathBuf>,
+    /// Run nothing, and show the result that --json has written to this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["base", "base_command", "head",
+        "head_command", "self_test", "baseline", "save_baseline", "keep", "words"])]
+    pub from: Option<PathBuf>,
     /// Arguments of both programs; for folders and --self-test the program and its arguments
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub words: Vec<OsString>,
+    #[command(flatten)]
+    pub outputs: Outputs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

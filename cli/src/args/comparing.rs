@@ -42,7 +42,7 @@ pub enum Generics {
     Keep,
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+pub fn percent(text: &str) -> Result<f64, String> {
     let percent = text.parse().ok().filter(|percent| (0.0..=1000.0).contains(percent));
     percent.ok_or_else(|| "a number of percent".to_owned())
 }

@@ -1,26 +1,27 @@
 //! Runs of both sides in turn.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
 use sigspy_compare::Input;
+use sigspy_symbolizer::Sources;
 
 use super::folder::Folder;
 use super::workload::Workload;
 use crate::args::Sampling;
 use crate::error::Error;
 use crate::named::Named;
-use crate::{interrupt, message, record};
+use crate::{interrupt, message, named, record};
 
 /// Bytes of output in which the work is looked for.
 const LONGEST_OUTPUT: u64 = 1 << 30;
 
 /// Both sides, ready to run.
 pub struct Bench<'a> {
-    /// Base and head.
-    pub workloads: [Workload; 2],
+    /// Base and head; those that are run.
+    pub workloads: [Option<Workload>; 2],
     pub sampling: &'a Sampling,
     /// The word before the number that says how much was done.
     pub work: Option<&'a str>,
@@ -46,7 +47,8 @@ impl Bench<'_> {
         for pair in 0..count {
             let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
             for side in order {
-                let run = self.run_one(side, &format!("{what}{}", pair + 1))?;
+                let Some(workload) = &self.workloads[side] else { continue };
+                let run = self.run_one(side, workload, &format!("{what}{}", pair + 1))?;
                 let failed = run.named.profile.meta.exit_code != Some(0);
                 runs.0[side].push(run);
                 if failed {
@@ -57,11 +59,11 @@ impl Bench<'_> {
         Ok(runs)
     }
 
-    fn run_one(&self, side: usize, number: &str) -> Result<Run, Error> {
+    fn run_one(&self, side: usize, workload: &Workload, number: &str) -> Result<Run, Error> {
         let name = format!("{}-{number}", ["base", "head"][side]);
         let output = self.folder.join(&format!("{name}.txt"));
         let recording = self.folder.join(&format!("{name}.sigspy"));
-        let program = self.workloads[side].program(output.clone());
+        let program = workload.program(output.clone());
         let recorded = record::record_quietly(self.sampling, &recording, program)?;
         if interrupt::INTERRUPTS.load(Relaxed) > 0 {
             return Err(Error::Interrupted);
@@ -73,6 +75,23 @@ impl Bench<'_> {
         let cpu_s = named.profile.accounting.cpu_ns.unwrap_or(0) as f64 / 1e9;
         message::note(&format!("{name}: {cpu_s:.3} s CPU"));
         Ok(Run { named, work })
+    }
+}
+
+impl Run {
+    /// A run that was kept.
+    pub fn read(recording: &Path, work: Option<f64>) -> Result<Self, Error> {
+        Ok(Self { named: named::read(recording, Sources::default())?, work })
+    }
+
+    /// Keeps it, with names.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        let Named { profile, symbols } = &self.named;
+        sigspy_collector::write(profile, Some(symbols), out).map(drop)
+    }
+
+    pub fn work(&self) -> Option<f64> {
+        self.work
     }
 }
 
@@ -97,6 +116,20 @@ fn number_after(line: &str, word: &str) -> Option<f64> {
 }
 
 impl Runs {
+    /// With these as the base.
+    pub fn with_base(self, base: Vec<Run>) -> Self {
+        let [_, head] = self.0;
+        Self([base, head])
+    }
+
+    pub fn has_base(&self) -> bool {
+        !self.0[0].is_empty()
+    }
+
+    pub fn of_head(&self) -> impl Iterator<Item = &Run> + Clone {
+        self.0[1].iter()
+    }
+
     /// As a comparison takes them. The work counts if runs are to be divided by it.
     pub fn inputs(&self, side: usize, divided_by_work: bool) -> Vec<Input<'_>> {
         let input = |run: &'_ Run| (if divided_by_work { run.work } else { None }).unwrap_or(1.0);

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::{Owner, PROJECT_FILE, Setting, keys};
+use super::{Owner, PROJECT_FILE, Setting, keys, rules};
 use crate::error::Error;
 
 /// The settings for `command` by name; those for others are only checked.
@@ -19,13 +19,7 @@ pub fn settings(
     command: &str,
 ) -> Result<BTreeMap<String, Setting>, Error> {
     let file = SettingsFile { text, path, owner };
-    let document = DeTable::parse(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        file.problem(
-            start,
-            format!("{}; see https://toml.io for how it is written", one_line(error.message())),
-        )
-    })?;
+    let document = file.parse()?;
     let mut settings = BTreeMap::new();
     for (name, table) in document.get_ref() {
         let of_table = file.table(name, table)?;
@@ -36,13 +30,22 @@ pub fn settings(
     Ok(settings)
 }
 
-struct SettingsFile<'a> {
-    text: &'a str,
-    path: &'a Path,
-    owner: Owner,
+/// A file, and where in it a problem is.
+pub struct SettingsFile<'a> {
+    pub text: &'a str,
+    pub path: &'a Path,
+    pub owner: Owner,
 }
 
-impl SettingsFile<'_> {
+impl<'a> SettingsFile<'a> {
+    pub fn parse(&self) -> Result<Spanned<DeTable<'a>>, Error> {
+        DeTable::parse(self.text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let message = one_line(error.message());
+            self.problem(start, format!("{message}; see https://toml.io for how it is written"))
+        })
+    }
+
     fn table(
         &self,
         name: &Spanned<DeString<'_>>,
@@ -50,7 +53,7 @@ impl SettingsFile<'_> {
     ) -> Result<BTreeMap<String, Setting>, Error> {
         let command = name.get_ref().as_ref();
         let known = keys::commands();
-        if keys::LEFT_TO_COMMANDS.contains(&command) {
+        if rules::TABLES.contains(&command) {
             return Ok(BTreeMap::new());
         }
         let DeValue::Table(entries) = table.get_ref() else {
@@ -138,13 +141,13 @@ impl SettingsFile<'_> {
         1 + before.filter(|byte| **byte == b'\n').count()
     }
 
-    fn problem(&self, offset: usize, problem: String) -> Error {
+    pub fn problem(&self, offset: usize, problem: String) -> Error {
         Error::Config { file: self.path.to_owned(), line: self.line(offset), problem }
     }
 }
 
 /// What to do about a wrong name.
-fn advice<'a>(wrong: &str, right: impl Iterator<Item = &'a str> + Clone) -> String {
+pub fn advice<'a>(wrong: &str, right: impl Iterator<Item = &'a str> + Clone) -> String {
     match keys::nearest(wrong, right.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", right.collect::<Vec<_>>().join(", ")),

@@ -9,35 +9,42 @@ use crate::command_line;
 pub const WITHOUT_SETTINGS: [&str; 7] =
     ["agent", "busy", "collect", "completions", "doctor", "help", "man"];
 
-/// Tables that a command reads by itself.
-pub const LEFT_TO_COMMANDS: [&str; 1] = ["check"];
-
 /// What a project may set. A flag that is not here is for the user alone: it could run something,
 /// replace or place a file, or tell others what is profiled.
-pub const HARMLESS: [&str; 30] = [
+pub const HARMLESS: [&str; 42] = [
     "clock",
+    "confirm",
     "delay",
     "duration",
     "fail-on-loss",
+    "false-discoveries",
     "flamechart",
     "follow",
     "format",
     "freq",
     "full-names",
+    "generics",
     "image-width",
+    "inconclusive",
     "inverted",
     "limit",
     "max-depth",
+    "min-cost",
+    "min-effect",
     "min-width",
+    "must-see",
     "no-inline",
+    "normalize",
     "notes",
     "only",
     "palette",
     "percent-limit",
     "quality",
     "reverse",
+    "runs",
     "signal",
     "skip-after",
+    "source-prefix",
     "start-paused",
     "subtitle",
     "symbol-dir",
@@ -45,6 +52,8 @@ pub const HARMLESS: [&str; 30] = [
     "title",
     "toggle-signal",
     "unit",
+    "warm-up",
+    "work",
 ];
 
 /// The commands that can have a table.

@@ -1,7 +1,7 @@
 //! Sentences of a check that several formats share.
 
 use sigspy_compare::check::{
-    BudgetOutcome, CheckResult, CheckedSide, Found, Metric, Order, Outcome, Source, Standing,
+    BudgetOutcome, CheckResult, CheckedSide, Found, Metric, Order, Outcome, Plan, Source, Standing,
     Subject, Verdict, Waiver,
 };
 use sigspy_compare::result::{Comparison, Function};
@@ -139,25 +139,25 @@ fn side(side: &CheckedSide) -> String {
 }
 
 fn plan(result: &CheckResult) -> String {
-    let plan = &result.setup.plan;
-    let order = match plan.order {
-        Order::Abba => "base, head, head, base and so on",
-        Order::HeadOnly => "of the head alone",
-        Order::Recorded => "recorded before",
+    let Plan { runs, confirmation_runs, warm_up, order } = result.setup.plan;
+    let order = match order {
+        Order::Abba => "of each side (base, head, head, base and so on)",
+        Order::HeadOnly => "of the head",
+        Order::Recorded => "that were recorded before",
     };
-    let made = if result.confirmation.is_some() { "made" } else { "not needed or not made" };
-    format!(
-        "{} runs of each side ({order}) after {} to warm up; {} to confirm, {made}",
-        plan.runs, plan.warm_up, plan.confirmation_runs
-    )
+    let confirmation = match (confirmation_runs, &result.confirmation) {
+        (0, _) => "none to confirm".to_owned(),
+        (count, Some(_)) => format!("{count} more to confirm"),
+        (_, None) => "nothing to confirm".to_owned(),
+    };
+    format!("{runs} runs {order} after {warm_up} to warm up; {confirmation}")
 }
 
 fn source(source: Source) -> Option<&'static str> {
     match source {
-        Source::SameJob => None,
+        Source::SameJob | Source::None => None,
         Source::File => Some("the baseline comes from a file, so differences are warnings"),
         Source::Cache => Some("the baseline comes from a cache, so differences are warnings"),
-        Source::None => Some("there is no baseline"),
     }
 }
 
