@@ -113,6 +113,7 @@ macro_rules! pages {
 pages! {
     the_readme: "README.md",
     cargo: "docs/cargo.md",
+    ci: "docs/ci.md",
     comparing: "docs/comparing.md",
     cost: "docs/cost.md",
     formats: "docs/formats.md",

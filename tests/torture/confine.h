@@ -24,9 +24,21 @@ static inline unsigned call_number(const char *name) {
         const char *name;
         unsigned number;
     } calls[] = {
-        {"process_vm_readv", SYS_process_vm_readv},
-        {"timer_create", SYS_timer_create},
+        {"add_key", SYS_add_key},
+        {"bpf", SYS_bpf},
+        {"io_uring_setup", SYS_io_uring_setup},
+        {"kcmp", SYS_kcmp},
+        {"keyctl", SYS_keyctl},
+        {"mount", SYS_mount},
         {"perf_event_open", SYS_perf_event_open},
+        {"pidfd_getfd", SYS_pidfd_getfd},
+        {"process_vm_readv", SYS_process_vm_readv},
+        {"process_vm_writev", SYS_process_vm_writev},
+        {"ptrace", SYS_ptrace},
+        {"setns", SYS_setns},
+        {"timer_create", SYS_timer_create},
+        {"unshare", SYS_unshare},
+        {"userfaultfd", SYS_userfaultfd},
     };
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
         if (strcmp(calls[i].name, name) == 0)
