@@ -59,7 +59,7 @@ fn prepare(folder: &TempDir) {
         cc.args(["-O2", "-g", "-o"]).arg(folder.join(name)).arg(docs.join("app.c"));
         assert!(cc.status().expect("cc runs").success());
     }
-    copy(&docs.join("shop"), &folder.join("regex-syntax")); // any crate in one file will do
+    copy_folder(&docs.join("shop"), &folder.join("regex-syntax")); // any crate in one file will do
     folder.write("some-big-file", prose(3_000_000));
 }
 
