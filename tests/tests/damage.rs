@@ -19,7 +19,7 @@ fn whole_recording() -> &'static [u8] {
     static RECORDING: OnceLock<Vec<u8>> = OnceLock::new();
     RECORDING.get_or_init(|| {
         let recorded = record_with(
-            &["-F", "997", "--clock", "thread"],
+            &["-F", "997", "--clock", "thread", "--symbols", "later"],
             [program("deep.cpp").as_ref(), "4".as_ref()],
         )
         .expect(0);

@@ -287,7 +287,9 @@ impl Builder {
         if Meta::from(meta.clone()).clock != Clock::Wall {
             self.add_unsampled_time();
         }
-        let bytes = damaged + self.unread_bytes + if self.ended { cut } else { 0 };
+        // Behind the end come names. What was cut off of those is looked up again.
+        let is_damage = self.ended && self.names.are_complete();
+        let bytes = damaged + self.unread_bytes + if is_damage { cut } else { 0 };
         if bytes > 0 {
             self.shortfalls.push(Shortfall::Damaged { bytes });
         }

@@ -94,6 +94,11 @@ impl Names {
         self.complete = true;
     }
 
+    /// Whether nothing follows.
+    pub fn are_complete(&self) -> bool {
+        self.complete
+    }
+
     /// The frames of all `count` locations, if all are there.
     pub fn finish(mut self, count: usize) -> Option<Symbols> {
         let frames = (0..count as u32).map(|place| self.frames.remove(&place));

@@ -2,6 +2,7 @@
 //! happened and what to do. An error without a test fails [`every_error_has_a_test`].
 
 mod cargo;
+mod checks;
 mod imports;
 mod programs;
 mod recordings;
@@ -19,12 +20,14 @@ const TESTED: &[(&str, fn())] = &[
     ("cli BinaryToTerminal", recordings::bytes_are_not_for_a_terminal),
     ("cli Cargo", cargo::cargo_has_failed),
     ("cli CargoMetadata", cargo::cargo_speaks_in_tongues),
+    ("cli Check", checks::there_is_no_command_to_check),
     ("cli Config", words::a_setting_is_wrong),
     ("cli Create", recordings::a_file_cannot_be_written),
     ("cli DamagedRecording", recordings::names_are_for_whole_recordings),
     ("cli Exists", recordings::a_file_of_somebody_else_stays),
     ("cli Folder", recordings::a_folder_cannot_be_read),
     ("cli Handover", cargo::cargo_and_we_do_not_understand_one_another),
+    ("cli Interrupted", checks::a_check_is_interrupted),
     ("cli Loss", recordings::more_is_lost_than_was_allowed),
     ("cli NoCache", words::the_agent_has_no_place),
     ("cli NoCargo", cargo::cargo_is_not_there),
@@ -32,9 +35,11 @@ const TESTED: &[(&str, fn())] = &[
     ("cli NoRecordings", recordings::a_folder_has_no_recordings),
     ("cli NoSamples", programs::a_program_did_nothing),
     ("cli NoSocket", words::nobody_has_asked_for_a_collector),
+    ("cli NothingToCheck", checks::there_is_no_command_to_check),
     ("cli NothingToRun", cargo::cargo_runs_nothing),
     ("cli Read", imports::a_file_does_not_exist),
     ("cli ReadConfig", words::settings_cannot_be_read),
+    ("cli ReadOutput", checks::the_output_of_a_run_is_gone),
     ("cli SeveralToRun", cargo::cargo_runs_several),
     ("cli UnitOfTime", recordings::ticks_are_for_folded_stacks),
     ("cli UnknownFormat", recordings::a_name_does_not_tell_the_format),
