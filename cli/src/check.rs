@@ -139,7 +139,7 @@ fn plan(arguments: &Check, source: Source) -> Plan {
     let confirm = arguments.confirm.unwrap_or(arguments.runs);
     let (order, confirmation_runs) = match source {
         Source::SameJob => (Order::Abba, confirm.into()),
-        Source::File | Source::Cache | Source::None => (Order::HeadOnly, 0),
+        Source::File | Source::None => (Order::HeadOnly, 0),
     };
     let (runs, warm_up) = (arguments.runs.into(), arguments.warm_up.into());
     Plan { runs, confirmation_runs, warm_up, order }

@@ -91,8 +91,6 @@ pub enum Order {
     Abba,
     /// Only the head runs.
     HeadOnly,
-    /// The recordings were there.
-    Recorded,
 }
 
 /// What the head is compared with.
@@ -111,10 +109,8 @@ pub struct Baseline {
 pub enum Source {
     /// Here, and in turn with the head.
     SameJob,
-    /// Elsewhere or earlier.
+    /// Elsewhere or earlier, and kept.
     File,
-    /// As `File`, kept by the runner.
-    Cache,
     /// Nowhere.
     None,
 }
@@ -240,7 +236,8 @@ impl Subject {
         }
     }
 
-    fn is_new(&self) -> bool {
+    /// Whether the base has no such function.
+    pub fn is_new(&self) -> bool {
         matches!(self, Self::Function(function) if function.labels.contains(&Label::New))
     }
 }

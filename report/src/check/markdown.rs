@@ -15,7 +15,7 @@ pub const STICKY_MARK: &str = "<!-- sigspy-check -->";
 /// may have 65,536 characters.
 const FINDINGS: usize = 10;
 const SENTENCES: usize = 10;
-const BUDGETS: usize = 20;
+const BUDGETS: usize = 10;
 
 /// Writes the verdict and why, the first findings, budgets, what would have been seen, and, folded
 /// up, how it was measured. At most 60 kB. Fails when the writer does.
@@ -70,7 +70,7 @@ fn write_findings(findings: &[Found], out: &mut dyn Write) -> io::Result<()> {
         let name = code(&words::name(&found.subject.name()));
         let place =
             if place.is_empty() { place } else { format!(" {}", code(&words::name(&place))) };
-        let standing = prose(&words::sentence(&words::standing(found)));
+        let standing = prose(&words::name(&words::standing(found)));
         write!(out, "| {before:.3} | {after:.3} | {change} | {interval} | {:.1} %", share * 100.0)?;
         writeln!(out, " | {name}{place} | {standing} |")?;
     }

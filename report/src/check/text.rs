@@ -8,7 +8,7 @@ use super::words;
 use crate::error::Error;
 use crate::text::table::Table;
 
-/// Findings that are shown.
+/// Reasons and findings that are shown.
 const ROWS: usize = 30;
 
 /// Writes the verdict and why, the findings, budgets, what would have been seen, and how it was
@@ -16,8 +16,12 @@ const ROWS: usize = 30;
 pub fn check_text(result: &CheckResult, out: &mut dyn Write) -> Result<(), Error> {
     let mut out = BufWriter::new(out);
     writeln!(out, "{}", words::headline(result))?;
-    for reason in &result.reasons {
+    for reason in result.reasons.iter().take(ROWS) {
         writeln!(out, "  {}", words::sentence(reason))?;
+    }
+    match result.reasons.len().saturating_sub(ROWS) {
+        0 => {}
+        more => writeln!(out, "  ... and {more} more")?,
     }
     if !result.findings.is_empty() {
         writeln!(out, "\nCPU seconds of a run\n")?;

@@ -11,7 +11,7 @@ use crate::names::{presentable, shortened};
 
 /// Characters of a name, and of a sentence with names in it.
 pub const NAME_WIDTH: usize = 100;
-pub const SENTENCE_WIDTH: usize = 400;
+pub const SENTENCE_WIDTH: usize = 300;
 
 pub fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
@@ -74,7 +74,10 @@ pub fn standing(found: &Found) -> String {
 /// The change of a finding and its interval.
 pub fn change_of(found: &Found) -> (String, String) {
     let ratio = found.change();
-    (change(ratio.ratio), interval(&ratio))
+    match found.subject.is_new() {
+        true => ("new".to_owned(), "-".to_owned()),
+        false => (change(ratio.ratio), interval(&ratio)),
+    }
 }
 
 /// A name that is fit to be shown.
@@ -143,7 +146,6 @@ fn plan(result: &CheckResult) -> String {
     let order = match order {
         Order::Abba => "of each side (base, head, head, base and so on)",
         Order::HeadOnly => "of the head",
-        Order::Recorded => "that were recorded before",
     };
     let confirmation = match (confirmation_runs, &result.confirmation) {
         (0, _) => "none to confirm".to_owned(),
@@ -156,8 +158,7 @@ fn plan(result: &CheckResult) -> String {
 fn source(source: Source) -> Option<&'static str> {
     match source {
         Source::SameJob | Source::None => None,
-        Source::File => Some("the baseline comes from a file, so differences are warnings"),
-        Source::Cache => Some("the baseline comes from a cache, so differences are warnings"),
+        Source::File => Some("the base was measured before and kept, so differences are warnings"),
     }
 }
 
