@@ -4,7 +4,9 @@
 mod tests;
 
 use crate::doubts::doubts;
-use crate::functions::{FunctionId, Functions, Input, Naming};
+use std::collections::BTreeMap;
+
+use crate::functions::{FunctionId, Functions, Input, Naming, Site};
 use crate::key::Key;
 use crate::renames::{pairs, sum};
 use crate::result::{
@@ -131,6 +133,14 @@ impl Comparison {
         let slower = self.analysis.slower().filter(|one| !is_shift(one.row));
         let functions = slower.map(|one| self.functions.keys[one.row].clone()).collect();
         Suspects { functions, total: self.total_finding() == Finding::Slower }
+    }
+
+    /// Where suspects were called from, nearest first.
+    pub fn sites(&self, suspects: &Suspects) -> BTreeMap<Key, Vec<Site>> {
+        let sites = |key: &Key| {
+            Some((key.clone(), self.functions.facts[self.functions.find(key)?].sites()))
+        };
+        suspects.functions.iter().filter_map(sites).collect()
     }
 
     /// How much runs differ by themselves; `None` with one run on each side.

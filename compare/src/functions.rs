@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sigspy_model::{Clock, Frame, LocationId, ModuleId, Profile, StackKind, Symbols};
 
 use crate::check::Rename;
@@ -32,6 +33,23 @@ pub struct Facts {
     files: [Option<Arc<str>>; 2],
     /// Samples of its own of each side, by line.
     lines: [BTreeMap<u32, f64>; 2],
+    /// Samples of its own of the head, by how far out a caller is, and where in that the call.
+    sites: BTreeMap<(usize, Place), f64>,
+}
+
+/// A file and a line.
+type Place = (Arc<str>, u32);
+
+/// Callers that are remembered of each stack, inlined ones included.
+const NEAREST: usize = 16;
+/// Sites of a function that are told.
+const SITES: usize = 32;
+
+/// Where a function was called from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    pub file: String,
+    pub line: u32,
 }
 
 impl Facts {
@@ -45,6 +63,18 @@ impl Facts {
     pub fn lines(&self) -> &BTreeMap<u32, f64> {
         let [base, head] = &self.lines;
         if head.is_empty() { base } else { head }
+    }
+
+    /// Where it was called from in the head: the nearest callers first, of those equally near the
+    /// ones with most samples.
+    pub fn sites(&self) -> Vec<Site> {
+        let mut sites: Vec<_> = self.sites.iter().collect();
+        sites.sort_by(|((a, _), most), ((b, _), least)| a.cmp(b).then(least.total_cmp(most)));
+        let site = |((_, (file, line)), _): (&(usize, Place), _)| Site {
+            file: file.to_string(),
+            line: *line,
+        };
+        sites.into_iter().take(SITES).map(site).collect()
     }
 }
 
@@ -172,8 +202,8 @@ struct Run<'f, 'a> {
     side: usize,
     /// Functions at each location, innermost first.
     locations: Vec<Vec<FunctionId>>,
-    /// Line of the innermost function at each location.
-    lines: Vec<Option<u32>>,
+    /// Places of the functions at each location, innermost first.
+    places: Vec<Vec<Option<Place>>>,
 }
 
 impl<'f, 'a> Run<'f, 'a> {
@@ -188,7 +218,7 @@ impl<'f, 'a> Run<'f, 'a> {
         let renamed: HashMap<&Key, &Key> =
             naming.renamed.iter().map(|(from, to)| (from, to)).collect();
         let program = program(profile);
-        let (mut locations, mut lines) = (Vec::new(), Vec::new());
+        let (mut locations, mut places) = (Vec::new(), Vec::new());
         for (location, id) in profile.locations.iter().zip((0..).map(LocationId)) {
             let module = location.module.map_or("", |module| module_name(profile, module, program));
             let is_program = location.module.is_some() && module == PROGRAM;
@@ -198,7 +228,7 @@ impl<'f, 'a> Run<'f, 'a> {
             if physical {
                 frames = &frames[frames.len().saturating_sub(1)..];
             }
-            lines.push(frames.first().and_then(|frame| frame.line));
+            places.push(frames.iter().map(|frame| frame.file.clone().zip(frame.line)).collect());
             let known = |frame: &Frame| {
                 let key = match side {
                     0 => naming.key_of_base(frame, module),
@@ -211,7 +241,7 @@ impl<'f, 'a> Run<'f, 'a> {
             };
             locations.push(frames.iter().map(known).collect());
         }
-        Self { functions, profile, work, side, locations, lines }
+        Self { functions, profile, work, side, locations, places }
     }
 
     fn count(&mut self, run: usize) {
@@ -247,8 +277,18 @@ impl<'f, 'a> Run<'f, 'a> {
         let mut path: Vec<FunctionId> = locations.iter().flat_map(of_location).collect();
         let Some(leaf) = path.first().copied() else { return };
         add(&mut self.functions.own.rows[leaf], run, samples);
-        if let Some(line) = locations.first().and_then(|id| self.lines[id.0 as usize]) {
-            *self.functions.facts[leaf].lines[self.side].entry(line).or_default() += samples;
+        let places = locations.iter().flat_map(|id| &self.places[id.0 as usize]).take(NEAREST);
+        let facts = &mut self.functions.facts[leaf];
+        for (distance, place) in places.enumerate() {
+            match place {
+                Some((_, line)) if distance == 0 => {
+                    *facts.lines[self.side].entry(*line).or_default() += samples;
+                }
+                Some(place) if self.side == 1 => {
+                    *facts.sites.entry((distance, place.clone())).or_default() += samples;
+                }
+                _ => {}
+            }
         }
         for called in path.windows(2) {
             *self.functions.facts[called[0]].callers.entry(called[1]).or_default() += samples;

@@ -22,6 +22,6 @@ pub mod stats;
 
 pub use comparison::{Comparison, Noise, Options, Suspects};
 pub use doubts::{doubts, faults};
-pub use functions::{Input, Naming};
+pub use functions::{Input, Naming, Site};
 pub use key::Key;
 pub use name::Generics;

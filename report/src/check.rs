@@ -56,11 +56,14 @@ struct Place {
     line: u32,
 }
 
-/// Where a finding is, if that is in the repository.
+/// Where a finding is, or the nearest of its callers, in the repository.
 fn place(found: &Found, repository: &dyn Repository) -> Option<Place> {
     let Subject::Function(function) = &found.subject else { return None };
-    let path = repository.path_of(function.file.as_deref()?)?;
-    Some(Place { path, line: function.line.unwrap_or(1).max(1) })
+    let own = function.file.as_deref().map(|file| (file, function.line.unwrap_or(1)));
+    let callers = found.sites.iter().map(|site| (&*site.file, site.line));
+    own.into_iter()
+        .chain(callers)
+        .find_map(|(file, line)| Some(Place { path: repository.path_of(file)?, line: line.max(1) }))
 }
 
 /// 16 digits that are the same for a function in each result.

@@ -68,7 +68,8 @@ pub fn measure(
     let first = Comparison::new(&base, &head, &options);
     let (comparison, suspects) = (first.result(), first.suspects());
     let worth_it = rules.policy.unwaived(&suspects, &comparison, rules.today);
-    let mut evidence = Evidence { comparison: Some(comparison), suspects, ..Evidence::default() };
+    let (sites, comparison) = (first.sites(&suspects), Some(comparison));
+    let mut evidence = Evidence { comparison, suspects, sites, ..Evidence::default() };
     let confirm = arguments.confirm.unwrap_or(arguments.runs);
     if can_confirm && confirm > 0 && !worth_it.is_empty() {
         let runs = bench.run("confirm-", confirm)?;

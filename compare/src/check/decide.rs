@@ -1,5 +1,7 @@
 //! From what was seen to a verdict.
 
+use std::collections::BTreeMap;
+
 use super::budget::outcome;
 use super::date::Date;
 use super::policy::{Policy, TOTAL};
@@ -7,6 +9,7 @@ use super::result::{
     BudgetOutcome, CheckResult, Found, Outcome, SCHEMA, Setup, Source, Standing, Subject, Verdict,
 };
 use crate::comparison::Suspects;
+use crate::functions::Site;
 use crate::key::Key;
 use crate::result::{Comparison, Finding, Function, Ratio};
 
@@ -21,6 +24,8 @@ pub struct Evidence {
     /// `None` if no runs were made to confirm it, as nothing was to be confirmed or as they cannot be
     /// made.
     pub confirmation: Option<Confirmation>,
+    /// Where suspects were called from, nearest first.
+    pub sites: BTreeMap<Key, Vec<Site>>,
     /// Why this is not what was to be measured, in sentences: a run has failed, samples were lost.
     pub invalid: Vec<String>,
 }
@@ -61,7 +66,7 @@ pub fn decide(setup: Setup, evidence: Evidence, policy: &Policy, today: Date) ->
         schema: SCHEMA,
         verdict,
         reasons,
-        notes: notes(&setup, &budgets, policy, today),
+        notes: notes(&setup, evidence.comparison.as_ref(), &budgets, policy, today),
         setup,
         findings,
         budgets,
@@ -130,7 +135,8 @@ fn found(
             head_s: first.head.cpu_s / first.head.work,
         },
     };
-    Some(Found { standing, subject, first: ratio, again: again_ratio, waiver })
+    let sites = key.and_then(|key| evidence.sites.get(&key)).cloned().unwrap_or_default();
+    Some(Found { standing, subject, sites, first: ratio, again: again_ratio, waiver })
 }
 
 fn change(of: &Comparison, key: Option<&Key>) -> Option<Ratio> {
@@ -162,6 +168,7 @@ fn doubts(
         _ if setup.baseline.source == Source::None => {
             vec!["there is no baseline to compare with".to_owned()]
         }
+        None if !evidence.invalid.is_empty() => Vec::new(),
         None => vec!["nothing was compared".to_owned()],
         Some(comparison) => blind_spots(comparison, policy.must_see),
     };
@@ -190,32 +197,24 @@ fn blind_spots(comparison: &Comparison, must_see: f64) -> Vec<String> {
         ];
     }
     let advice = "make more runs, or longer ones";
-    let percent = |part: f64| format!("{:.0} %", part * 100.0);
-    let mut spots = Vec::new();
-    let (total, largest) = (comparison.total.detectable, comparison.detectable.first());
-    match total {
-        Some(least) if least <= must_see => {}
-        Some(least) => spots.push(format!(
-            "the runs differ so much that a program slower by less than {} would not have been \
+    match comparison.total.detectable {
+        Some(least) if least <= must_see => Vec::new(),
+        Some(least) => vec![format!(
+            "the runs differ so much that a program slower by less than {:.0} % would not have been \
              noticed; {advice}",
-            percent(least)
-        )),
-        None => spots.push(format!("the CPU time as a whole could not be compared; {advice}")),
+            least * 100.0
+        )],
+        None => vec![format!("the CPU time as a whole could not be compared; {advice}")],
     }
-    match largest {
-        Some(largest) if largest.slowdown <= must_see => {}
-        Some(largest) => spots.push(format!(
-            "there are so few samples that a function of {} slower by less than {} would not have \
-             been noticed; {advice}",
-            percent(largest.share),
-            percent(largest.slowdown)
-        )),
-        None => spots.push(format!("no function has enough samples to be compared; {advice}")),
-    }
-    spots
 }
 
-fn notes(setup: &Setup, budgets: &[BudgetOutcome], policy: &Policy, today: Date) -> Vec<String> {
+fn notes(
+    setup: &Setup,
+    comparison: Option<&Comparison>,
+    budgets: &[BudgetOutcome],
+    policy: &Policy,
+    today: Date,
+) -> Vec<String> {
     let mut notes = policy.expired(today);
     if let Some(runner) = &setup.baseline.runner {
         let differences = setup.runner.differences(runner);
@@ -225,6 +224,15 @@ fn notes(setup: &Setup, budgets: &[BudgetOutcome], policy: &Policy, today: Date)
                 differences.join(", ")
             ));
         }
+    }
+    let tested =
+        |comparison: &Comparison| comparison.functions.iter().any(|one| one.change.is_some());
+    if comparison.is_some_and(|comparison| !tested(comparison)) {
+        notes.push(
+            "no function has enough samples to be compared, only the CPU time as a whole was; make \
+             longer runs"
+                .to_owned(),
+        );
     }
     let unused = budgets.iter().filter(|budget| budget.outcome == Outcome::NoSuchFunction);
     notes.extend(
@@ -264,7 +272,7 @@ mod tests {
                 comparison: again,
                 confirmed: suspects(&["parse"], false),
             }),
-            invalid: Vec::new(),
+            ..Evidence::default()
         }
     }
 
@@ -310,11 +318,18 @@ mod tests {
         let mut blind = comparison();
         blind.total.detectable = Some(1.5);
         assert_eq!(decided(evidence(blind)).verdict, Verdict::Inconclusive);
-        let untested = Comparison { detectable: Vec::new(), ..comparison() };
-        assert_eq!(decided(evidence(untested)).verdict, Verdict::Inconclusive);
         let single = Comparison { noise_is_known: false, ..comparison() };
         assert_eq!(decided(evidence(single)).verdict, Verdict::Inconclusive);
         assert_eq!(decided(Evidence::default()).exit_code(), 3);
+    }
+
+    #[test]
+    fn that_only_the_whole_was_compared_is_said() {
+        let functions = vec![function("rest", 4.0, 4.0, Finding::NotTested)];
+        let untested = Comparison { functions, detectable: Vec::new(), ..comparison() };
+        let result = decided(Evidence { comparison: Some(untested), ..Evidence::default() });
+        assert_eq!(result.verdict, Verdict::Ok);
+        assert!(result.notes[0].contains("only the CPU time as a whole"), "{:?}", result.notes);
     }
 
     #[test]

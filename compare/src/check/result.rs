@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::date::Date;
 use super::policy::{Metric, TOTAL};
 use super::runner::Runner;
+use crate::functions::Site;
 use crate::key::Key;
 use crate::result::{Comparison, Function, Label, Ratio};
 
@@ -120,6 +121,8 @@ pub enum Source {
 pub struct Found {
     pub standing: Standing,
     pub subject: Subject,
+    /// Where it was called from, nearest first.
+    pub sites: Vec<Site>,
     /// In the first runs.
     pub first: Ratio,
     /// In the runs made to confirm. A change that was picked for its size is smaller here, on
@@ -293,7 +296,8 @@ mod tests {
         let first = ratio(head_s / base_s);
         let subject = Subject::Function(function);
         let standing = Standing::Suspect;
-        Found { standing, subject, first, again: None, waiver: None }.to_string()
+        let sites = Vec::new();
+        Found { standing, subject, sites, first, again: None, waiver: None }.to_string()
     }
 
     #[test]

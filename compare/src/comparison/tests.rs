@@ -101,6 +101,17 @@ fn a_function_is_where_the_head_has_it() {
 }
 
 #[test]
+fn callers_of_a_suspect_are_told_nearest_first() {
+    let run = || Run::of("app").samples(&["main@main.c:3", "f@lib.c:7 => x@x.c:1"], 400);
+    let (base, head) = (Side::of([run(), run()]), Side::of([run(), run()]));
+    let comparison = Comparison::new(&base.inputs(), &head.inputs(), &Options::default());
+    let key = Key { module: "app".into(), function: "x".into() };
+    let suspects = Suspects { functions: vec![key.clone()], total: false };
+    let site = |file: &str, line| Site { file: file.to_owned(), line };
+    assert_eq!(comparison.sites(&suspects)[&key], [site("lib.c", 7), site("main.c", 3)]);
+}
+
+#[test]
 fn a_function_that_moved_is_found_again_by_the_runs_that_confirm() {
     let (base, head) = (side(with("a::parse", 4000)), side(with("b::parse", 4600)));
     let first = Comparison::new(&base.inputs(), &head.inputs(), &Options::default());

@@ -33,7 +33,8 @@ pub fn function(name: &str, file: Option<&str>) -> Function {
 
 pub fn found(standing: Standing, name: &str, file: Option<&str>) -> Found {
     let subject = Subject::Function(function(name, file));
-    Found { standing, subject, first: ratio(1.5), again: None, waiver: None }
+    let sites = Vec::new();
+    Found { standing, subject, sites, first: ratio(1.5), again: None, waiver: None }
 }
 
 fn comparison() -> Comparison {

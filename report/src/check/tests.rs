@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use sigspy_compare::Site;
 
 use super::made_up::{hostile, inconclusive, invalid, ok, regression};
 use super::*;
@@ -158,6 +159,17 @@ fn only_what_is_in_the_repository_is_shown_there() {
     let issues = json("gitlab.json", &regression());
     assert_eq!(issues.as_array().unwrap().len(), 2);
     assert_eq!(issues[0]["location"]["path"], "src/parse.c");
+}
+
+#[test]
+fn a_function_of_a_library_is_shown_at_its_nearest_caller_in_the_repository() {
+    let mut result = regression();
+    let site = |file: &str, line| Site { file: file.to_owned(), line };
+    result.findings[1].sites =
+        vec![site("/rustc/core.rs", 3), site("/home/ci/app/src/main.c", 5), site("src/far.c", 9)];
+    let issues = json("gitlab.json", &result);
+    assert_eq!(issues[1]["location"]["path"], "src/main.c");
+    assert_eq!(issues[1]["location"]["lines"]["begin"], 5);
 }
 
 #[test]
