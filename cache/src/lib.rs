@@ -1,5 +1,5 @@
-//! What was worked out once about a file, kept on disk by build-id, or by [`file_key`] where there
-//! is none.
+//! What was worked out once about a file, kept on disk by what it was made of: a [`file_key`], or a
+//! digest of several.
 //!
 //! `FOLDER/ab/cdef…`: a CRC-32, then the bytes that were stored under the key `abcdef…`. A file is
 //! written under another name and then renamed, so that any number of processes may read and
@@ -22,10 +22,10 @@ const USED_LATELY: Duration = Duration::from_secs(24 * 3600);
 /// More than the step in which file systems keep time.
 const A_MOMENT: Duration = Duration::from_secs(2);
 
-/// The key of what is known about a file without a build-id: its device and inode, its size, and
-/// when it was written and changed last. Whoever writes to it, or puts another in its place,
-/// changes that; the system does not let programs set the time of the last change. `None`: it was
-/// changed a moment ago, and may be again without a difference in time.
+/// The key of what is known about a file: its device and inode, its size, and when it was written
+/// and changed last. Whoever writes to it, or puts another in its place, changes that; the system
+/// does not let programs set the time of the last change. `None`: it was changed a moment ago, and
+/// may be again without a difference in time.
 pub fn file_key(metadata: &fs::Metadata) -> Option<Vec<u8>> {
     let changed = Duration::from_secs(u64::try_from(metadata.ctime()).ok()?);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -110,8 +110,8 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     create_folder(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
     let number = WRITTEN.fetch_add(1, Relaxed); // a name of its own for each thread
     let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
-    let mut file =
-        File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    // Never through a link, nor what another process writes that has our number in its namespace.
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
     let written = file
         .write_all(&crc32fast::hash(bytes).to_le_bytes())
         .and_then(|()| file.write_all(bytes))
@@ -235,6 +235,22 @@ mod tests {
         });
         let group = cache.path(&[1, 2]).unwrap();
         assert_eq!(fs::read_dir(group.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let folder = Folder::new("link");
+        let cache = folder.cache();
+        let victim = folder.0.join("victim");
+        fs::write(&victim, b"precious").unwrap();
+        let path = cache.path(&[1, 2]).unwrap();
+        create_folder(path.parent().unwrap()).unwrap();
+        for number in 0..1000 {
+            let name = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
+            std::os::unix::fs::symlink(&victim, name).unwrap();
+        }
+        cache.store(&[1, 2], b"bytes");
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
 
     #[test]

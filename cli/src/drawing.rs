@@ -66,6 +66,7 @@ fn show(path: &Path) {
     let browser = browser.unwrap_or_else(|| OsString::from("xdg-open"));
     let mut command = Command::new(&browser);
     command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    sigspy_collector::leave_limit_as_it_was(&mut command);
     if let Err(error) = command.spawn() {
         let browser = browser.display();
         message::warning(&format!("cannot open {file} by {browser}: {error}; set BROWSER"));

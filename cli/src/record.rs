@@ -287,6 +287,7 @@ pub fn git_revision(folder: &Path) -> Option<String> {
     let mut git = Command::new("git");
     git.args(["rev-parse", "HEAD"]).current_dir(folder);
     git.stdin(Stdio::null()).stderr(Stdio::null());
+    collector::leave_limit_as_it_was(&mut git);
     let output = git.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

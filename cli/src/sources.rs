@@ -27,7 +27,7 @@ pub fn local(places: &Places) -> Sources {
 /// With the files that ran, as far as they were kept.
 pub fn with_files(sources: Sources, profile: &Profile, files: &ModuleFiles) -> Sources {
     let kept = |(id, module)| {
-        let ModuleFile { file, root } = files.of(module)?.clone();
+        let ModuleFile { file, root } = files.of(id, module)?.clone();
         Some((id, Kept { file, root }))
     };
     let kept = (0..).map(ModuleId).zip(&profile.modules).filter_map(kept).collect();

@@ -1,4 +1,5 @@
-//! Unwind tables on disk, by build-id or else by file, so that each module is compiled once.
+//! Unwind tables on disk, by [`file_key`](sigspy_cache::file_key), so that each module is compiled
+//! once. Not by build-id: tools that patch or lay out programs anew leave that as it was.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use sigspy_unwind::Table;
 /// The folder holds at most so many bytes, but for the tables of one session.
 const MOST_BYTES: u64 = 256 << 20;
 /// Changes when tables that were once right are no longer.
-const FOLDER: &str = "unwind/v3";
+const FOLDER: &str = "unwind/v4";
 
 /// A folder of tables.
 pub struct Cache(sigspy_cache::Cache);

@@ -7,9 +7,13 @@
 //! image is put together from the memory of the process.
 
 use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use memmap2::Mmap;
+use nix::fcntl::{OFlag, open as open_descriptor};
+use nix::sys::stat::Mode;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf::FileHeader64, elf::PF_X, elf::PT_LOAD};
 
@@ -56,11 +60,22 @@ fn open_file(pid: u32, mappings: &[Mapping], module: &Mapping) -> Option<(Mmap, 
         file.metadata().is_ok_and(|data| file_id(&data) == module.file)
             || has_the_first_page_of(file, pid, mappings, module).unwrap_or(false)
     };
-    let file = places.iter().filter_map(|place| File::open(place).ok()).find(is_the_one)?;
+    let file = places.iter().filter_map(|place| open_regular(place).ok()).find(is_the_one)?;
     // SAFETY: whoever truncates a file of running code kills that code with SIGBUS, and us; a
     // package manager replaces such files instead. Its bytes may change: they are untrusted.
     let map = unsafe { Mmap::map(&file) }.ok()?;
     Some((map, file))
+}
+
+/// Opens a regular file. Nothing else is opened, as that alone can have effects: a pipe that was put
+/// in the place of a module waits for its other end.
+fn open_regular(path: &str) -> io::Result<File> {
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    let place: File = open_descriptor(path, flags, Mode::empty())?.into();
+    if !place.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))
 }
 
 pub fn file_id(metadata: &fs::Metadata) -> FileId {
@@ -194,6 +209,16 @@ mod tests {
         let (image, file) = open(pid, &mappings, vdso).unwrap();
         assert!(file.is_none());
         assert!(Headers::read(image.bytes()).unwrap().build_id.is_some());
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_module_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("sigspy-pipe-{}", std::process::id()));
+        nix::unistd::mkfifo(&path, Mode::S_IRUSR).unwrap();
+        let opened = open_regular(path.to_str().unwrap());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(opened.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert!(open_regular("/proc/self/exe").is_ok());
     }
 
     #[test]

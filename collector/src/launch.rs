@@ -13,7 +13,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 use sigspy_wire::handshake::SOCKET_VARIABLE;
 
-use crate::Error;
+use crate::{Error, open_files};
 
 pub const LD_PRELOAD: &str = "LD_PRELOAD";
 /// Interpreters of scripts may be scripts; the kernel follows so many.
@@ -71,6 +71,7 @@ impl<'a> Launch<'a> {
             preload.push(others);
         }
         command.args(&self.argv[1..]).env(LD_PRELOAD, preload).env(SOCKET_VARIABLE, socket);
+        open_files::leave_limit_as_it_was(&mut command);
         command.spawn().map_err(failed)
     }
 

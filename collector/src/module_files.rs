@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::fcntl::{OFlag, open};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
-use sigspy_model::{BuildId, Module};
+use sigspy_model::{Module, ModuleId};
 
-/// Files that are kept at most: a process rarely has more than some hundred.
+use crate::open_files;
+
+/// Files and root folders that are kept at most: a process rarely has more than some hundred.
 const MOST: usize = 4096;
 
 /// What was kept of one module.
@@ -31,9 +32,11 @@ pub struct ModuleFile {
 /// What was kept of all modules of a recording.
 #[derive(Debug, Default)]
 pub struct ModuleFiles {
-    /// By path and build-id: equal ones are equal files, wherever they are.
-    kept: HashMap<(String, Option<BuildId>), ModuleFile>,
+    /// Each with the path of its module, which may be that of others, too.
+    kept: HashMap<ModuleId, (String, ModuleFile)>,
     roots: HashMap<RootId, Arc<OwnedFd>>,
+    /// Files and root folders that are open.
+    open: usize,
     most: usize,
 }
 
@@ -41,30 +44,30 @@ pub struct ModuleFiles {
 type RootId = (PathBuf, u64, u64);
 
 impl ModuleFiles {
-    /// Lets this process open as many files as it may, and keeps at most half of them. For when the
-    /// program has been started, which shall not inherit that.
+    /// Lets this process open as many files as it may, and keeps at most half of them. Programs
+    /// that are started later are not to inherit that:
+    /// [`leave_limit_as_it_was`](crate::leave_limit_as_it_was).
     pub fn make_room(&mut self) {
-        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-        let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
-        let limit = if raised { hard } else { soft };
+        let Some(limit) = open_files::raise_limit() else { return };
         self.most = usize::try_from(limit / 2).unwrap_or(MOST).min(MOST);
     }
 
-    /// Keeps what is known of a module of process `pid`.
-    pub fn keep(&mut self, pid: u32, path: &str, build_id: Option<&[u8]>, file: Option<File>) {
-        let has_room = self.kept.len() < self.most;
-        let mut kept =
-            ModuleFile { file: file.filter(|_| has_room).map(Arc::new), root: self.root(pid) };
-        let key = (path.to_owned(), build_id.map(|id| BuildId(id.to_vec())));
-        if key.1.is_none() && self.kept.contains_key(&key) {
-            kept.file = None; // nothing says which of them is meant
-        }
-        self.kept.insert(key, kept);
+    /// Keeps what is known of a new module of process `pid`.
+    pub fn keep(&mut self, pid: u32, id: ModuleId, path: &str, file: Option<File>) {
+        let root = self.root(pid);
+        let file = file.filter(|_| self.has_room()).map(Arc::new);
+        self.open += usize::from(file.is_some());
+        self.kept.insert(id, (path.to_owned(), ModuleFile { file, root }));
     }
 
-    /// What was kept of a module.
-    pub fn of(&self, module: &Module) -> Option<&ModuleFile> {
-        self.kept.get(&(module.path.clone(), module.build_id.clone()))
+    /// What was kept of a module, which has this number in the recording.
+    pub fn of(&self, id: ModuleId, module: &Module) -> Option<&ModuleFile> {
+        // A recording that was damaged meanwhile has other numbers.
+        self.kept.get(&id).filter(|(path, _)| *path == module.path).map(|(_, kept)| kept)
+    }
+
+    fn has_room(&self) -> bool {
+        self.open < self.most
     }
 
     fn root(&mut self, pid: u32) -> Option<Arc<OwnedFd>> {
@@ -75,12 +78,14 @@ impl ModuleFiles {
         if let Some(root) = self.roots.get(&id) {
             return Some(root.clone());
         }
+        if !self.has_room() {
+            return None;
+        }
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = open(format!("/proc/{pid}/root").as_str(), flags, Mode::empty()).ok()?;
         let root = Arc::new(root);
-        if self.roots.len() < self.most {
-            self.roots.insert(id, root.clone());
-        }
+        self.open += 1;
+        self.roots.insert(id, root.clone());
         Some(root)
     }
 }
@@ -99,43 +104,42 @@ mod tests {
         Some(File::open("/proc/self/exe").unwrap())
     }
 
-    fn module(build_id: Option<&[u8]>) -> Module {
-        let build_id = build_id.map(|id| BuildId(id.to_vec()));
-        Module { path: "/bin/app".to_owned(), build_id, image: None }
+    fn module() -> Module {
+        Module { path: "/bin/app".to_owned(), build_id: None, image: None }
     }
 
-    fn is_kept(files: &ModuleFiles, build_id: Option<&[u8]>) -> bool {
-        files.of(&module(build_id)).is_some_and(|kept| kept.file.is_some())
+    fn keep(files: &mut ModuleFiles, id: u32, file: Option<File>) {
+        files.keep(std::process::id(), ModuleId(id), &module().path, file);
+    }
+
+    fn is_kept(files: &ModuleFiles, id: u32) -> bool {
+        files.of(ModuleId(id), &module()).is_some_and(|kept| kept.file.is_some())
     }
 
     #[test]
-    fn files_of_the_same_path_are_told_apart_by_their_build_ids() {
+    fn files_of_the_same_path_are_told_apart() {
         let mut files = ModuleFiles::default();
         files.make_room();
-        let pid = std::process::id();
-        files.keep(pid, "/bin/app", Some(&[1]), file());
-        files.keep(pid, "/bin/app", Some(&[2]), None);
-        assert!(is_kept(&files, Some(&[1])));
-        assert!(!is_kept(&files, Some(&[2])));
-        assert!(files.of(&module(Some(&[3]))).is_none());
-        files.keep(pid, "/bin/app", None, file());
-        assert!(is_kept(&files, None));
-        files.keep(pid, "/bin/app", None, file());
-        assert!(!is_kept(&files, None));
+        for (id, file) in [(1, file()), (2, None), (3, file())] {
+            keep(&mut files, id, file);
+        }
+        assert_eq!([0, 1, 2, 3].map(|id| is_kept(&files, id)), [false, true, false, true]);
+        let other = Module { path: "/bin/other".to_owned(), ..module() };
+        assert!(files.of(ModuleId(1), &other).is_none());
     }
 
     #[test]
     fn our_own_root_folder_is_not_worth_keeping() {
         let mut files = ModuleFiles::default();
-        files.keep(std::process::id(), "/bin/app", None, file());
-        assert!(files.of(&module(None)).unwrap().root.is_none());
+        keep(&mut files, 0, file());
+        assert!(files.of(ModuleId(0), &module()).unwrap().root.is_none());
     }
 
     #[test]
     fn no_more_files_are_kept_than_there_is_room_for() {
         let mut files = ModuleFiles { most: 1, ..ModuleFiles::default() };
-        files.keep(std::process::id(), "/bin/app", Some(&[1]), file());
-        files.keep(std::process::id(), "/bin/app", Some(&[2]), file());
-        assert!(is_kept(&files, Some(&[1])) && !is_kept(&files, Some(&[2])));
+        keep(&mut files, 1, file());
+        keep(&mut files, 2, file());
+        assert!(is_kept(&files, 1) && !is_kept(&files, 2));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sigspy_cache::file_key;
+use sigspy_model::ModuleId;
 
 use crate::arena::Arena;
 use crate::image::{self, Headers};
@@ -78,8 +79,8 @@ impl Modules {
         let id = self.modules.len() as u32;
         let build_id = headers.build_id.clone();
         let is_file = mapping.file != FileId::default();
-        let key = build_id.clone().or_else(|| file_key(&file.as_ref()?.metadata().ok()?));
-        self.files.keep(pid, &mapping.path, build_id.as_deref(), file);
+        let key = file.as_ref().and_then(|file| file_key(&file.metadata().ok()?));
+        self.files.keep(pid, ModuleId(id), &mapping.path, file);
         journal.events.push(Event::Module {
             id,
             path: mapping.path.clone(),

@@ -36,7 +36,9 @@ const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "x86_64-unknown-linux-mu
 
 /// The cargo that has started us, or the one in `PATH`.
 pub fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    sigspy_collector::leave_limit_as_it_was(&mut cargo);
+    cargo
 }
 
 /// Exit status as a shell has it.

@@ -69,6 +69,7 @@ fn tests(program: &Program) -> Vec<String> {
     let mut command = Command::new(&file);
     command.args(["--list", "--format=terse"]).current_dir(&place.folder).env_clear();
     command.envs(place.environment.iter().map(|(name, value)| (name, value)));
+    sigspy_collector::leave_limit_as_it_was(&mut command);
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
     output.map_or_else(|_| Vec::new(), |output| listed(&String::from_utf8_lossy(&output.stdout)))
 }

@@ -12,7 +12,7 @@ use sigspy_model::{Frame, LocationId, Symbols};
 use super::event::{Event, FrameEvent, language_number, language_of};
 use super::writer::Chunked;
 
-/// Longer texts are not believed, bytes.
+/// Longer texts are cut when they are written, and not believed when they are read: bytes.
 const LONGEST_TEXT: usize = 16 << 10;
 /// More frames at one location are not believed.
 const MOST_FRAMES: usize = 256;
@@ -53,8 +53,14 @@ fn number<W: Write>(
     }
     let id = texts.len() as u32;
     texts.insert(text.clone(), id);
-    out.push(&Event::Text { id, text: text.to_string() })?;
+    out.push(&Event::Text { id, text: beginning(text).to_owned() })?;
     Ok(id)
+}
+
+/// As much of a text as is believed.
+fn beginning(text: &str) -> &str {
+    let ends = (0..=text.len().min(LONGEST_TEXT)).rev();
+    ends.filter_map(|end| text.get(..end)).next().unwrap_or_default()
 }
 
 /// The names that were read so far.

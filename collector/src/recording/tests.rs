@@ -99,6 +99,18 @@ fn names_are_added_to_a_recording_and_count_if_all_are_there() {
 }
 
 #[test]
+fn a_name_that_is_too_long_is_cut_and_costs_no_others() {
+    let mut all: Vec<_> = (0..100).map(frames).collect();
+    all[3][0].function = format!("x{}", "é".repeat(10 << 10)).into();
+    let named = super::symbols::append(recording(), &Symbols::new(all.clone()), 100).unwrap();
+    let read = parse(&named).unwrap().symbols.unwrap();
+    let cut = &read.frames(LocationId(3))[0].function;
+    assert_eq!(cut.len(), (16 << 10) - 1);
+    assert!(all[3][0].function.starts_with(&**cut));
+    assert_eq!(read.frames(LocationId(4)), all[4]);
+}
+
+#[test]
 fn a_profile_is_written_as_it_was_read() {
     let mut file = recording();
     file.truncate(file.len() - 1);
