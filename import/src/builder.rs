@@ -217,7 +217,7 @@ impl Builder {
 }
 
 /// As much of a text as is kept: whole characters.
-fn shortened(text: &str) -> &str {
+pub fn shortened(text: &str) -> &str {
     let mut end = text.len().min(LONGEST_NAME);
     while !text.is_char_boundary(end) {
         end -= 1;

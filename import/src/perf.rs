@@ -63,8 +63,10 @@ struct Header<'a> {
 /// A first line: words of the name, one or two numbers, maybe the CPU, and the time.
 fn header(line: &str) -> Option<Header<'_>> {
     let line = line.trim_start();
-    let mut places = line.match_indices(' ').map(|(place, _)| place);
-    places.find_map(|place| after_name(line[..place].trim_end(), line[place..].trim_start()))
+    // Only where a word ends: a line of nothing but spaces is gone through once.
+    let ends = line.match_indices(char::is_whitespace).map(|(place, _)| line.split_at(place));
+    let mut ends = ends.filter(|(before, _)| !before.ends_with(char::is_whitespace));
+    ends.find_map(|(comm, rest)| after_name(comm, rest))
 }
 
 fn after_name<'a>(comm: &'a str, rest: &'a str) -> Option<Header<'a>> {
@@ -347,6 +349,13 @@ inl 26912 13688.293207:    1003009 cpu-clock:
         let expected =
             "Web Content-7/8;<a::B as c::D<(u8, u8)>>::e;operator new(unsigned long) 2\n";
         assert_eq!(folded(text), expected);
+    }
+
+    #[test]
+    fn long_lines_of_spaces_do_not_take_long() {
+        let spaces = " ".repeat(300_000);
+        let text = format!("{CHAINS}a{spaces}b\na{}b\n", " \t".repeat(150_000));
+        assert_eq!(folded(&text).lines().count(), 2);
     }
 
     #[test]

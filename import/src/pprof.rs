@@ -8,6 +8,8 @@
 
 mod message;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -19,7 +21,7 @@ use crate::builder::{Builder, DEEPEST, NewSample};
 use crate::pseudo::{WAITING, incomplete, stackless};
 use crate::{Error, Format, Imported, Options};
 use message::{Fields, Value};
-use tables::{Tables, Weighing, field, finished};
+use tables::{Made, Tables, Weighing, field, finished};
 
 /// A file may unpack to so many times its size: real ones do to a tenth of it.
 const MOST_TIMES: usize = 100;
@@ -44,7 +46,9 @@ pub fn read(bytes: &[u8], options: &Options) -> Result<Imported, Error> {
         program: tables.program().unwrap_or(&options.name).to_owned(),
         tables: &tables,
         weighing,
+        made: Made::default(),
         locations: HashMap::new(),
+        threads: HashMap::new(),
         tids: HashMap::new(),
     };
     for sample in Fields::new(bytes).filter(|one| one.number == field::SAMPLE) {
@@ -82,16 +86,18 @@ struct Reader<'a> {
     program: String,
     tables: &'a Tables<'a>,
     weighing: Weighing,
+    made: Made,
     locations: HashMap<u64, LocationId>,
+    threads: HashMap<Labels, ThreadId>,
     /// Of threads without a tid: made up.
     tids: HashMap<(u32, &'a str), u32>,
 }
 
-/// Whose a sample is, as far as its labels say so.
-#[derive(Clone, Copy, Default)]
-struct Labels<'a> {
-    process: Option<&'a str>,
-    thread: Option<&'a str>,
+/// Whose a sample is, as far as its labels say so. Names are numbers of strings, 0 without one.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Labels {
+    process: u64,
+    thread: u64,
     pid: Option<u32>,
     tid: Option<u32>,
 }
@@ -123,7 +129,7 @@ impl<'a> Reader<'a> {
         self.builder.ticks(NewSample { time_ns: 0, thread, stack, weight_ns, ticks, is_waiting })
     }
 
-    fn label(&self, message: Value<'a>, labels: &mut Labels<'a>) {
+    fn label(&self, message: Value<'a>, labels: &mut Labels) {
         let (mut key, mut text, mut number) = (0, 0, 0);
         for one in Fields::new(message.bytes()) {
             match one.number {
@@ -134,26 +140,32 @@ impl<'a> Reader<'a> {
             }
         }
         match self.tables.string(key) {
-            Some("process") => labels.process = self.tables.string(text),
-            Some("thread") => labels.thread = self.tables.string(text),
+            Some("process") => labels.process = text,
+            Some("thread") => labels.thread = text,
             Some("pid") => labels.pid = u32::try_from(number).ok(),
             Some("tid") => labels.tid = u32::try_from(number).ok(),
             _ => {}
         }
     }
 
-    fn thread(&mut self, labels: Labels<'a>) -> ThreadId {
+    fn thread(&mut self, labels: Labels) -> ThreadId {
+        if let Some(known) = self.threads.get(&labels) {
+            return *known;
+        }
         let pid = labels.pid.unwrap_or(1);
-        let name = labels.process.unwrap_or(&self.program).to_owned();
-        let process = self.builder.process(pid, &name);
-        let tid = labels.tid.unwrap_or_else(|| match labels.thread {
+        let name = self.tables.string(labels.process).unwrap_or(&self.program);
+        let process = self.builder.process(pid, name);
+        let thread = self.tables.string(labels.thread);
+        let tid = labels.tid.unwrap_or_else(|| match thread {
             None => pid,
             Some(thread) => {
                 let next = self.tids.len() as u32 + 1;
                 *self.tids.entry((pid, thread)).or_insert(next)
             }
         });
-        self.builder.thread(process, tid, labels.thread.unwrap_or(&name))
+        let thread = self.builder.thread(process, tid, thread.unwrap_or(name));
+        self.threads.insert(labels, thread);
+        thread
     }
 
     /// What the frames of sigspy's own say about a stack, and those that are left, leaf first.
@@ -175,7 +187,7 @@ impl<'a> Reader<'a> {
         if let Some(known) = self.locations.get(&id) {
             return Ok(*known);
         }
-        let location = self.tables.location(id, &mut self.builder)?;
+        let location = self.tables.location(id, &mut self.made, &mut self.builder)?;
         self.locations.insert(id, location);
         Ok(location)
     }

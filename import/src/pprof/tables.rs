@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use sigspy_model::{BuildId, Frame, LocationId, Meta};
+use sigspy_model::{BuildId, Frame, LocationId, Meta, ModuleId};
 
 use super::message::{Field, Fields};
 use crate::Error;
-use crate::builder::{Builder, MOST_INLINED};
+use crate::builder::{Builder, MOST_INLINED, shortened};
 
 /// Fields of `Profile`, by what is in them.
 pub mod field {
@@ -23,6 +23,8 @@ pub mod field {
     pub const DEFAULT_SAMPLE_TYPE: u64 = 14;
 }
 
+/// The field of a location that is a line.
+const LINE: u64 = 4;
 /// More types of values than this are not believed.
 const MOST_TYPES: usize = 64;
 
@@ -31,21 +33,55 @@ pub fn finished(fields: &Fields<'_>) -> Result<(), Error> {
     if fields.broken { Err(Error::BadPprof("it is cut, or no profile at all")) } else { Ok(()) }
 }
 
-/// The tables of a file. Messages are looked into when they are needed.
+/// The tables of a file. Each message is gone through once, however often it is referred to; of a
+/// location, its lines once more.
 #[derive(Default)]
 pub struct Tables<'a> {
-    strings: Vec<&'a [u8]>,
-    mappings: HashMap<u64, &'a [u8]>,
-    locations: HashMap<u64, &'a [u8]>,
-    functions: HashMap<u64, &'a [u8]>,
+    /// Shortened; none if it is empty or not well-formed.
+    strings: Vec<Option<&'a str>>,
+    mappings: HashMap<u64, Mapping>,
+    locations: HashMap<u64, Location<'a>>,
+    functions: HashMap<u64, Function>,
     /// Type and unit, as strings.
     types: Vec<(u64, u64)>,
     period_type: (u64, u64),
     period: u64,
     default_type: u64,
-    first_mapping: Option<&'a [u8]>,
+    first_mapping: Option<Mapping>,
     time_ns: u64,
     duration_ns: u64,
+}
+
+/// A file in memory. Texts are numbers of strings.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mapping {
+    start: u64,
+    offset: u64,
+    path: u64,
+    build_id: u64,
+}
+
+/// Names are numbers of strings.
+#[derive(Clone, Copy, Debug, Default)]
+struct Function {
+    name: u64,
+    system_name: u64,
+    file: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Location<'a> {
+    address: u64,
+    /// The function of its first line.
+    first: Option<u64>,
+    message: &'a [u8],
+}
+
+/// Pieces of a profile that were made already, by the numbers that the file has for them.
+#[derive(Default)]
+pub struct Made {
+    modules: HashMap<u64, ModuleId>,
+    frames: HashMap<u64, Frame>,
 }
 
 /// How values become time.
@@ -89,13 +125,23 @@ impl<'a> Tables<'a> {
     fn add(&mut self, Field { number, value }: Field<'a>) {
         let bytes = value.bytes();
         match number {
-            field::STRING => self.strings.push(bytes),
+            field::STRING => self.strings.push(text(bytes)),
             field::MAPPING => {
-                self.first_mapping.get_or_insert(bytes);
-                self.mappings.insert(id(bytes), bytes);
+                let [id, start, _, offset, path, build_id] = numbers(bytes);
+                let mapping = Mapping { start, offset, path, build_id };
+                self.first_mapping.get_or_insert(mapping);
+                self.mappings.insert(id, mapping);
             }
-            field::LOCATION => _ = self.locations.insert(id(bytes), bytes),
-            field::FUNCTION => _ = self.functions.insert(id(bytes), bytes),
+            field::LOCATION => {
+                let [id, _, address] = numbers(bytes);
+                let line = Fields::new(bytes).find(|one| one.number == LINE);
+                let first = line.map(|line| numbers::<1>(line.value.bytes())[0]);
+                self.locations.insert(id, Location { address, first, message: bytes });
+            }
+            field::FUNCTION => {
+                let [id, name, system_name, file] = numbers(bytes);
+                self.functions.insert(id, Function { name, system_name, file });
+            }
             field::SAMPLE_TYPE if self.types.len() < MOST_TYPES => self.types.push(pair(bytes)),
             field::PERIOD_TYPE => self.period_type = pair(bytes),
             field::PERIOD => self.period = value.number(),
@@ -106,15 +152,14 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// A string that is well-formed; none for an empty one.
+    /// A string that is well-formed; none for an empty one. The end of a long one is left out.
     pub fn string(&self, index: u64) -> Option<&'a str> {
-        let bytes = self.strings.get(usize::try_from(index).ok()?)?;
-        std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+        *self.strings.get(usize::try_from(index).ok()?)?
     }
 
     /// The file name of the program.
     pub fn program(&self) -> Option<&'a str> {
-        let path = self.string(get(self.first_mapping?, 5))?;
+        let path = self.string(self.first_mapping?.path)?;
         path.rsplit('/').next().filter(|name| !name.is_empty())
     }
 
@@ -167,71 +212,91 @@ impl<'a> Tables<'a> {
 
     /// The name of a location that is no code.
     pub fn label(&self, id: u64) -> Option<&'a str> {
-        let location = self.locations.get(&id).filter(|bytes| get(bytes, 3) == 0)?;
-        let line = Fields::new(location).find(|one| one.number == 4)?.value.bytes();
-        let name = self.string(get(self.functions.get(&get(line, 1))?, 2))?;
+        let location = self.locations.get(&id).filter(|location| location.address == 0)?;
+        let name = self.string(self.functions.get(&location.first?)?.name)?;
         Some(name).filter(|name| name.starts_with('['))
     }
 
     /// Makes the location of a number.
-    pub fn location(&self, number: u64, builder: &mut Builder) -> Result<LocationId, Error> {
-        let bytes = self.locations.get(&number).ok_or(Error::BadPprof("a location is missing"))?;
-        let (mut mapping, mut address) = (0, 0);
+    pub fn location(
+        &self,
+        number: u64,
+        made: &mut Made,
+        builder: &mut Builder,
+    ) -> Result<LocationId, Error> {
+        let location = self.locations.get(&number);
+        let location = location.ok_or(Error::BadPprof("a location is missing"))?;
+        let (mut mapping, address) = (0, location.address);
         let mut lines = Vec::new();
-        let mut fields = Fields::new(bytes);
+        let mut fields = Fields::new(location.message);
         for one in fields.by_ref() {
             match one.number {
                 2 => mapping = one.value.number(),
-                3 => address = one.value.number(),
-                4 if lines.len() < MOST_INLINED => lines.push(one.value.bytes()),
+                LINE if lines.len() < MOST_INLINED => lines.push(numbers(one.value.bytes())),
                 _ => {}
             }
         }
         finished(&fields)?;
-        let mapping = self.mappings.get(&mapping);
-        let relative = mapping.map_or(address, |mapping| relative(mapping, address));
-        let module = mapping.map(|mapping| self.module(mapping, builder));
-        let mut frames: Vec<Frame> = lines.iter().map(|line| self.frame(line, builder)).collect();
+        let (id, mapping) = (mapping, self.mappings.get(&mapping));
+        let relative = mapping.map_or(address, |mapping| mapping.relative(address));
+        let module = mapping.map(|mapping| {
+            let new = || self.module(mapping, builder);
+            *made.modules.entry(id).or_insert_with(new)
+        });
+        let lines = lines.into_iter();
+        let mut frames: Vec<Frame> = lines.map(|line| self.frame(line, made, builder)).collect();
         if frames.is_empty() {
-            let path = mapping.and_then(|mapping| self.string(get(mapping, 5)));
+            let path = mapping.and_then(|mapping| self.string(mapping.path));
             let name = path.and_then(|path| path.rsplit('/').next()).unwrap_or("");
             frames.push(builder.frame(&format!("{name}+{relative:#x}"), "", None));
         }
         Ok(builder.location(module, (address > 0).then_some(relative), frames))
     }
 
-    fn module(&self, mapping: &[u8], builder: &mut Builder) -> sigspy_model::ModuleId {
-        let build_id = self.string(get(mapping, 6)).and_then(digits).map(BuildId);
-        builder.module(self.string(get(mapping, 5)).unwrap_or("[unknown]"), build_id)
+    fn module(&self, mapping: &Mapping, builder: &mut Builder) -> ModuleId {
+        let build_id = self.string(mapping.build_id).and_then(digits).map(BuildId);
+        builder.module(self.string(mapping.path).unwrap_or("[unknown]"), build_id)
     }
 
-    fn frame(&self, line: &[u8], builder: &mut Builder) -> Frame {
-        let function = self.functions.get(&get(line, 1)).copied().unwrap_or_default();
-        let name = self.string(get(function, 2)).or_else(|| self.string(get(function, 3)));
-        let file = self.string(get(function, 4));
-        let line = u32::try_from(get(line, 2)).ok();
-        builder.frame(name.unwrap_or(""), file.unwrap_or(""), line)
+    fn frame(&self, [id, line]: [u64; 2], made: &mut Made, builder: &mut Builder) -> Frame {
+        let frame = made.frames.entry(id).or_insert_with(|| {
+            let function = self.functions.get(&id).copied().unwrap_or_default();
+            let name = self.string(function.name).or_else(|| self.string(function.system_name));
+            let file = self.string(function.file);
+            builder.frame(name.unwrap_or(""), file.unwrap_or(""), None)
+        });
+        let line = u32::try_from(line).ok().filter(|line| *line > 0);
+        Frame { line, ..frame.clone() }
     }
 }
 
-/// The last number of a field in a message; 0 if it is not there.
-fn get(message: &[u8], number: u64) -> u64 {
-    let found = Fields::new(message).filter(|one| one.number == number).last();
-    found.map_or(0, |one| one.value.number())
+impl Mapping {
+    /// An address as the file of the mapping has it.
+    fn relative(&self, address: u64) -> u64 {
+        let inside = address.checked_sub(self.start);
+        inside.map_or(address, |inside| inside.saturating_add(self.offset))
+    }
 }
 
-fn id(message: &[u8]) -> u64 {
-    get(message, 1)
+/// The last numbers of the first fields of a message, from field 1 on; 0 for those that are not there.
+fn numbers<const COUNT: usize>(message: &[u8]) -> [u64; COUNT] {
+    let mut numbers = [0; COUNT];
+    for Field { number, value } in Fields::new(message) {
+        let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        if let Some(number) = place.and_then(|place| numbers.get_mut(place)) {
+            *number = value.number();
+        }
+    }
+    numbers
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok().map(shortened);
+    text.filter(|text| !text.is_empty())
 }
 
 fn pair(message: &[u8]) -> (u64, u64) {
-    (get(message, 1), get(message, 2))
-}
-
-/// An address as the file of a mapping has it.
-fn relative(mapping: &[u8], address: u64) -> u64 {
-    let (start, offset) = (get(mapping, 2), get(mapping, 4));
-    address.checked_sub(start).map_or(address, |inside| inside.saturating_add(offset))
+    numbers::<2>(message).into()
 }
 
 /// What one of a unit stands for.
@@ -248,9 +313,24 @@ fn nanoseconds(unit: &str) -> Option<u64> {
 /// The bytes of a build-id in hexadecimal digits, if it is one.
 fn digits(text: &str) -> Option<Vec<u8>> {
     const LONGEST: usize = 64;
-    if text.len() % 2 == 1 || text.len() > 2 * LONGEST || !text.is_ascii() {
+    if text.len() % 2 == 1 || text.len() > 2 * LONGEST {
         return None;
     }
-    let byte = |pair: usize| u8::from_str_radix(&text[pair..pair + 2], 16).ok();
-    (0..text.len()).step_by(2).map(byte).collect()
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |pair: &[u8]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+    text.as_bytes().chunks_exact(2).map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_id_has_two_digits_a_byte_and_no_signs() {
+        assert_eq!(digits("00fF7a"), Some(vec![0, 0xff, 0x7a]));
+        for text in ["+f", "-1", "0x", "abc", "é", " 1"] {
+            assert_eq!(digits(text), None, "{text}");
+        }
+        assert_eq!(digits(&"0".repeat(130)), None);
+    }
 }
