@@ -14,23 +14,39 @@ pub const LATEST: &str = "sigspy.sigspy";
 pub const SVG_MARK: &str = "<!-- sigspy -->\n";
 const RECORDING_MARK: &[u8] = b"SIGSPY\r\n";
 
-/// Creates `path`, readable by this user only. A file of ours with that name is kept as
-/// `path.old`; another one is an error unless `force`.
+/// A file to be written to.
+pub struct Output {
+    pub file: File,
+    /// It was made for this. Devices and pipes were there before, and have to stay.
+    pub is_new: bool,
+}
+
+/// As [`open`], for those who leave the file where it is in any case.
 pub fn create(path: &Path, force: bool) -> Result<File, Error> {
+    open(path, force).map(|output| output.file)
+}
+
+/// Creates `path`, readable by this user only. A file of ours with that name is kept as
+/// `path.old`, unless it is empty; another one is an error unless `force`.
+pub fn open(path: &Path, force: bool) -> Result<Output, Error> {
     let failed = |error| Error::Create(path.into(), error);
     match fs::symlink_metadata(path) {
+        // Nothing became of it: whoever was to write it was killed.
+        Ok(old) if old.is_file() && old.len() == 0 => fs::remove_file(path).map_err(failed)?,
         Ok(old) if old.is_file() && is_ours(path) => {
             fs::rename(path, with_suffix(path, ".old")).map_err(failed)?;
         }
         Ok(old) if old.is_file() && force => fs::remove_file(path).map_err(failed)?,
         // /dev/stdout and its like are made to be written to.
         Ok(_) if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) => {
-            return File::options().write(true).open(path).map_err(failed);
+            let file = File::options().write(true).open(path).map_err(failed)?;
+            return Ok(Output { file, is_new: false });
         }
         Ok(_) => return Err(Error::Exists(path.into())),
         Err(_) => {}
     }
-    File::options().write(true).create_new(true).mode(0o600).open(path).map_err(failed)
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path);
+    Ok(Output { file: file.map_err(failed)?, is_new: true })
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -140,6 +156,8 @@ mod tests {
         assert!(create(&path, true).is_ok());
         fs::write(&path, format!("<svg></svg>{SVG_MARK}")).unwrap();
         assert!(create(&path, false).is_ok());
+        assert!(is_ours(&folder.join("x.svg.old")));
+        assert!(create(&path, false).is_ok(), "an empty file is one that was not finished");
         assert!(is_ours(&folder.join("x.svg.old")));
         assert!(create(&folder, false).is_err());
         fs::remove_dir_all(&folder).unwrap();
