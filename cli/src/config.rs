@@ -4,7 +4,7 @@
 //! flag. `sigspy.toml` in this folder, or above up to the root of the repository, came with
 //! somebody's project: it may only set what changes how a program is sampled and how a report looks
 //! ([`keys::HARMLESS`]), never what runs, what is sent away, or where is written. The command line
-//! has the last word, then the project, then the user.
+//! has the last word, then the project, then the user. A project that others can write to has no say.
 
 mod fields;
 mod file;
@@ -14,7 +14,9 @@ mod rules;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::{env, fs};
 
 use crate::args::Global;
@@ -79,8 +81,33 @@ fn files(wanted: &Global) -> Vec<(PathBuf, Owner)> {
     }
     let own = user_file().filter(|path| path.exists()).map(|path| (path, Owner::User));
     let here = env::current_dir().ok();
-    let project = here.as_deref().and_then(project_file).map(|path| (path, Owner::Project));
+    let project = here.as_deref().and_then(project_file).filter(|path| can_be_trusted(path));
+    let project = project.map(|path| (path, Owner::Project));
     own.into_iter().chain(project).collect()
+}
+
+/// Whether nobody but us and root can have written a project's file; says so if somebody can.
+fn can_be_trusted(file: &Path) -> bool {
+    static TOLD: Once = Once::new();
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let is_trusted = [file, folder].into_iter().all(|path| fs::metadata(path).is_ok_and(is_ours));
+    if !is_trusted {
+        TOLD.call_once(|| {
+            message::warning(&format!(
+                "the settings in {} are not used, as others can write to that file or its folder; \
+                 name it with --config if you trust it",
+                file.display()
+            ));
+        });
+    }
+    is_trusted
+}
+
+/// With a umask of 002, a group of one's own may write.
+fn is_ours(file: fs::Metadata) -> bool {
+    let (user, group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let others = if file.gid() == group { 0o002 } else { 0o022 };
+    [user, 0].contains(&file.uid()) && file.mode() & others == 0
 }
 
 /// `$XDG_CONFIG_HOME/sigspy/config.toml`, or `~/.config/sigspy/config.toml`.
@@ -113,6 +140,28 @@ fn read(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_project_that_others_can_write_to_is_not_trusted() {
+        let folder = env::temp_dir().join(format!("sigspy-trust-{}", std::process::id()));
+        let file = folder.join(PROJECT_FILE);
+        fs::create_dir(&folder).unwrap();
+        fs::write(&file, "").unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode));
+        for (of_folder, of_file, is_trusted) in [
+            (0o755, 0o644, true),
+            (0o775, 0o664, true),
+            (0o755, 0o646, false),
+            (0o757, 0o644, false),
+            (0o1777, 0o644, false),
+        ] {
+            set(&folder, of_folder).unwrap();
+            set(&file, of_file).unwrap();
+            assert_eq!(can_be_trusted(&file), is_trusted, "{of_folder:o} {of_file:o}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_project_ends_at_the_root_of_its_repository() {

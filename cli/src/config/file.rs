@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::{Arg, ArgAction};
 use toml::Spanned;
@@ -128,7 +128,12 @@ impl<'a> SettingsFile<'a> {
         };
         let is_path = flag.get_value_parser().type_id() == std::any::TypeId::of::<PathBuf>();
         let value = match self.path.parent() {
-            Some(folder) if is_path => folder.join(value).into_os_string(),
+            Some(folder) if is_path => {
+                if self.owner == Owner::Project && !is_below(folder, Path::new(&value)) {
+                    return Err("leads out of the project; name a folder below this file");
+                }
+                folder.join(value).into_os_string()
+            }
             _ => value,
         };
         let mut word = OsString::from(format!("--{}=", flag.get_long().unwrap_or_default()));
@@ -144,6 +149,16 @@ impl<'a> SettingsFile<'a> {
     pub fn problem(&self, offset: usize, problem: String) -> Error {
         Error::Config { file: self.path.to_owned(), line: self.line(offset), problem }
     }
+}
+
+/// Whether a path stays below a folder, by its words and by its links.
+fn is_below(folder: &Path, path: &Path) -> bool {
+    let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    let real = folder.join(path).canonicalize();
+    let leaves = || {
+        real.is_ok_and(|real| folder.canonicalize().is_ok_and(|folder| !real.starts_with(folder)))
+    };
+    path.components().all(stays) && !leaves()
 }
 
 /// What to do about a wrong name.
@@ -205,6 +220,23 @@ mod tests {
         says("[record\n", ":1: ");
         says("[flamegraph]\nopen = true", ":2: `open` is not for a sigspy.toml");
         says("[flamegraph]\nhelp = true", ":2: `flamegraph` has no flag --help");
+    }
+
+    #[test]
+    fn a_project_names_folders_of_its_own() {
+        let set =
+            |folder: &str, owner| read(&format!("[flamegraph]\nsymbol-dir = {folder:?}"), owner);
+        assert_eq!(set("./debug/x", Owner::Project).unwrap(), [["--symbol-dir=/a/./debug/x"]]);
+        for outside in ["/etc", "../b", "debug/../../b"] {
+            let error = set(outside, Owner::Project).unwrap_err();
+            assert!(error.contains(":2: `symbol-dir` leads out of the project"), "{error}");
+            assert!(set(outside, Owner::User).is_ok());
+        }
+        let folder = std::env::temp_dir().join(format!("sigspy-below-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink("/etc", folder.join("link")).unwrap();
+        assert!(!is_below(&folder, Path::new("link")) && is_below(&folder, Path::new("other")));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
