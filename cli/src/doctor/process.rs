@@ -54,7 +54,7 @@ pub fn examine(pid: u32, sources: &Sources) -> Examination {
         checks.push(Check::ok("seccomp", found).with_detail("the agent makes few system calls"));
     }
     match program::of_process(pid) {
-        Ok(path) => checks.extend(program::checks(&path, sources)),
+        Ok((path, called)) => checks.extend(program::checks(&path, &called, sources)),
         Err(error) => {
             let found = format!("its program cannot be looked at: {error}");
             checks.push(Check::warn("program", found, "be the user that it belongs to"));

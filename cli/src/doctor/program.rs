@@ -1,7 +1,9 @@
 //! What a program allows, from its file alone.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use sigspy_collector::{check_program, find_program};
 use sigspy_symbolizer::{Inspection, Sources, inspect};
@@ -13,15 +15,16 @@ use crate::message;
 pub fn examine(name: &OsStr, sources: &Sources) -> Examination {
     let found = find_program(name);
     let checks = match &found {
-        Ok(path) => checks(path, sources),
+        Ok(path) => checks(path, path, sources),
         Err(error) => vec![refused(error)],
     };
     let shown = found.unwrap_or_else(|_| name.into());
     Examination { subject: shown.display().to_string(), checks }
 }
 
-/// Whether the agent can get into the file at `path`, and what the profile would have.
-pub fn checks(path: &Path, sources: &Sources) -> Vec<Check> {
+/// Whether the agent can get into the file at `path`, and what the profile would have. `shown`: what
+/// the file is called.
+pub fn checks(path: &Path, shown: &Path, sources: &Sources) -> Vec<Check> {
     let program = match check_program(path) {
         Ok(program) => program,
         Err(error) => return vec![refused(&error)],
@@ -30,12 +33,13 @@ pub fn checks(path: &Path, sources: &Sources) -> Vec<Check> {
     if program != path {
         checks.push(Check::ok("script", format!("run by {}", program.display())));
     }
-    checks.extend(interpreter(&program));
+    let shown = if program == path { shown } else { &program };
+    checks.extend(interpreter(shown));
     match inspect(&program, sources) {
         Ok(found) => checks.extend([
             loader(&found),
             unwinding(&found),
-            symbols(&program, &found),
+            symbols(shown, &found),
             debug_info(&program, &found),
         ]),
         Err(problem) => {
@@ -139,7 +143,34 @@ fn debug_info(program: &Path, found: &Inspection) -> Check {
     }
 }
 
-/// The file of a process.
-pub fn of_process(pid: u32) -> std::io::Result<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/exe"))
+/// The file of a process, and what the process calls it. In a container, or after an update, that may
+/// be the path of another file here.
+pub fn of_process(pid: u32) -> io::Result<(PathBuf, PathBuf)> {
+    let own = PathBuf::from(format!("/proc/{pid}/exe"));
+    let called = fs::read_link(&own)?;
+    let file = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    let is_here = file(&own).is_ok_and(|own| file(&called).is_ok_and(|here| here == own));
+    Ok((if is_here { called.clone() } else { own }, called))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_is_known_by_its_file_even_if_another_has_its_name() {
+        let path = std::env::temp_dir().join(format!("sigspy-program-{}", std::process::id()));
+        fs::copy("/bin/sleep", &path).unwrap();
+        let mut process = Command::new(&path).arg("60").spawn().unwrap();
+        assert_eq!(of_process(process.id()).unwrap(), (path.clone(), path.clone()));
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "another").unwrap();
+        let (file, called) = of_process(process.id()).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert_eq!(file, PathBuf::from(format!("/proc/{}/exe", process.id())));
+        assert!(called.display().to_string().starts_with(&path.display().to_string()));
+        fs::remove_file(&path).unwrap();
+    }
 }

@@ -72,6 +72,8 @@ fn record_ourselves() -> Result<(Outcome, Profile), Error> {
 fn judge(outcome: &Outcome, profile: &Profile) -> Check {
     /// Of the CPU time: the rest is mostly the start of the program.
     const MOST_UNSAMPLED: f64 = 0.2;
+    /// Of the CPU time with a stack.
+    const LEAST_WHOLE: f64 = 0.9;
     if let Some(error) = &outcome.agent_error {
         let found = format!("the agent could not start: {error}");
         return Check::no(NAME, found, "see whether a filter of system calls is in the way");
@@ -93,9 +95,14 @@ fn judge(outcome: &Outcome, profile: &Profile) -> Check {
         quality.samples,
         quality.samples as f64 / cpu_s,
     );
-    let checked = match unsampled > MOST_UNSAMPLED {
-        true => Check::warn(NAME, found, "try again while the host is less busy"),
-        false => Check::ok(NAME, found),
+    let checked = if quality.whole_share() < LEAST_WHOLE {
+        let whole = 100.0 * quality.whole_share();
+        let found = format!("{found}, and {whole:.0} % of the stacks are whole");
+        Check::warn(NAME, found, "see where the others end: `sigspy report --quality`")
+    } else if unsampled > MOST_UNSAMPLED {
+        Check::warn(NAME, found, "try again while the host is less busy")
+    } else {
+        Check::ok(NAME, found)
     };
     checked.with_detail(quality.to_string())
 }
