@@ -47,8 +47,12 @@ pub struct Cache {
 
 impl Cache {
     /// The cache in `folder`, which is created. When it is dropped, what it holds beyond
-    /// `most_bytes` is removed. `None`: the folder cannot be made, or others could write to it.
+    /// `most_bytes` is removed. `None`: the folder cannot be made, or is not [ours](can_be_ours), or
+    /// others could write to it.
     pub fn open(folder: &Path, most_bytes: u64) -> Option<Self> {
+        if !can_be_ours(folder) {
+            return None;
+        }
         create_folder(folder).ok()?;
         let metadata = fs::metadata(folder).ok()?;
         let ours = metadata.uid() == nix::unistd::geteuid().as_raw();
@@ -97,6 +101,19 @@ impl Drop for Cache {
     fn drop(&mut self) {
         if *self.grown.get_mut() {
             remove_surplus(&self.folder, self.most_bytes);
+        }
+    }
+}
+
+/// Whether a folder is ours, or would be made in one of ours or of root's. Root with the HOME of a user,
+/// as after `sudo -E`, is not to leave folders there that the user cannot write to.
+pub fn can_be_ours(folder: &Path) -> bool {
+    let us = nix::unistd::geteuid().as_raw();
+    match fs::metadata(folder) {
+        Ok(folder) => folder.uid() == us,
+        Err(_) => {
+            let above = folder.ancestors().skip(1).find_map(|folder| fs::metadata(folder).ok());
+            above.is_some_and(|folder| [us, 0].contains(&folder.uid()))
         }
     }
 }
@@ -217,6 +234,18 @@ mod tests {
         let folder = Folder::new("shared");
         fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(Cache::open(&folder.0, 1 << 20).is_none());
+    }
+
+    #[test]
+    fn nothing_is_made_in_the_folder_of_another_user() {
+        let folder = Folder::new("other");
+        assert!(can_be_ours(&folder.0.join("a/b")));
+        if std::os::unix::fs::chown(&folder.0, Some(12345), None).is_err() {
+            return; // only root can, and for others the system sees to it
+        }
+        assert!(Cache::open(&folder.0.join("a/b"), 1 << 20).is_none());
+        assert!(Cache::open(&folder.0, 1 << 20).is_none());
+        assert!(!folder.0.join("a").exists());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Signals to sigspy itself while a program runs under it.
 //!
 //! The terminal sends Ctrl-C to the program, too, and the program decides what it means. The
-//! second one ends the recording; the third ends sigspy at once, and what was written stays.
+//! second one ends the recording; the third ends sigspy at once, and what was written stays. When the
+//! program has ended, signals mean what they always do.
 #![allow(unsafe_code, reason = "installs signal handlers")]
 
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -12,25 +14,16 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 pub static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 /// SIGUSR1 so far.
 pub static TOGGLES: AtomicU32 = AtomicU32::new(0);
-/// The program, once it runs.
-static PROGRAM: AtomicI32 = AtomicI32::new(0);
+/// A pidfd of the program, while it runs: a pid may be somebody else's after its end.
+static PROGRAM: AtomicI32 = AtomicI32::new(NO_PROGRAM);
+const NO_PROGRAM: RawFd = -1;
 
-/// From now on until the program has ended, signals are counted, passed on, or left to it; those that
-/// are ignored stay so.
+/// From now on until [`unwatch`], signals are counted, passed on, or left to the program; those that
+/// are ignored stay so. Counts begin anew.
 pub fn watch() {
-    let handle = |signal, handler| {
-        let handler = SigHandler::Handler(handler);
-        let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-        // SAFETY: the handlers below only touch atomics and make system calls.
-        let before = unsafe { sigaction(signal, &action) }; // cannot fail for these signals
-        if let Ok(before) = before
-            && matches!(before.handler(), SigHandler::SigIgn)
-        {
-            // As with nohup, and the program is to inherit it.
-            // SAFETY: no handler.
-            let _ = unsafe { sigaction(signal, &before) };
-        }
-    };
+    INTERRUPTS.store(0, Relaxed);
+    TOGGLES.store(0, Relaxed);
+    let handle = |signal, handler| set(signal, SigHandler::Handler(handler));
     handle(Signal::SIGINT, count);
     handle(Signal::SIGTERM, pass_on);
     handle(Signal::SIGUSR1, toggle);
@@ -42,16 +35,42 @@ pub fn watch() {
     handle(Signal::SIGXFSZ, leave);
 }
 
-/// Names the program to which SIGTERM is passed on.
-pub fn set_program(pid: Option<u32>) {
-    PROGRAM.store(pid.map_or(0, |pid| pid as i32), Relaxed);
+/// The program has ended: from now on, signals end sigspy. SIGUSR1 still does not, as it may come
+/// late, and neither does a file that is too large.
+pub fn unwatch() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGHUP] {
+        set(signal, SigHandler::SigDfl);
+    }
+    set_program(None);
 }
 
-extern "C" fn count(_: i32) {
-    const ABORTED_BY_INTERRUPT: i32 = 130;
+/// Says what a signal does, unless it is ignored: as with nohup, and the program is to inherit that.
+fn set(signal: Signal, handler: SigHandler) {
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handlers below only touch atomics and make system calls.
+    let before = unsafe { sigaction(signal, &action) }; // cannot fail for these signals
+    if let Ok(before) = before
+        && matches!(before.handler(), SigHandler::SigIgn)
+    {
+        // SAFETY: no handler.
+        let _ = unsafe { sigaction(signal, &before) };
+    }
+}
+
+/// Names the program to which SIGTERM is passed on: a child that was not waited for.
+pub fn set_program(pid: Option<u32>) {
+    let pidfd = pid.and_then(|pid| sigspy_collector::open_pidfd(pid).ok());
+    let before = PROGRAM.swap(pidfd.map_or(NO_PROGRAM, IntoRawFd::into_raw_fd), Relaxed);
+    if before != NO_PROGRAM {
+        // SAFETY: whoever takes a descriptor out of PROGRAM owns it.
+        drop(unsafe { OwnedFd::from_raw_fd(before) });
+    }
+}
+
+extern "C" fn count(signal: i32) {
     if INTERRUPTS.fetch_add(1, Relaxed) >= 2 {
         // SAFETY: _exit is async-signal-safe.
-        unsafe { nix::libc::_exit(ABORTED_BY_INTERRUPT) };
+        unsafe { nix::libc::_exit(128 + signal) };
     }
 }
 
@@ -60,11 +79,35 @@ extern "C" fn toggle(_: i32) {
 }
 
 extern "C" fn pass_on(signal: i32) {
+    use nix::errno::Errno;
+    use nix::libc::{SYS_pidfd_send_signal, siginfo_t, syscall};
     let program = PROGRAM.load(Relaxed);
-    if program > 0 {
-        // SAFETY: kill is async-signal-safe.
-        unsafe { nix::libc::kill(program, signal) };
+    if program == NO_PROGRAM {
+        return;
     }
+    let info: *const siginfo_t = std::ptr::null();
+    let errno = Errno::last_raw();
+    // SAFETY: a system call that reads nothing of ours.
+    let sent = unsafe { syscall(SYS_pidfd_send_signal, program, signal, info, 0) };
+    if sent < 0 && Errno::last() == Errno::ESRCH {
+        // The program has ended, and what it has left behind is recorded until Ctrl-C.
+        count(signal);
+    }
+    Errno::set_raw(errno); // of what was interrupted
 }
 
 extern "C" fn leave(_: i32) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_program_has_counts_of_its_own() {
+        INTERRUPTS.store(2, Relaxed);
+        TOGGLES.store(1, Relaxed);
+        watch();
+        assert_eq!((INTERRUPTS.load(Relaxed), TOGGLES.load(Relaxed)), (0, 0));
+        unwatch();
+    }
+}

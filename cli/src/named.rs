@@ -99,11 +99,16 @@ fn symbolize(
     sigspy_symbolizer::symbolize(modules, locations, code_names, sources, progress)
 }
 
-/// Adds names to a recording, so that reports need neither the program nor the time.
+/// Adds names to a recording, so that reports need neither the program nor the time. On error it is as
+/// it was.
 pub fn append(path: &Path, symbols: &Symbols, profile: &Profile) -> Result<(), Error> {
     let failed = |error| Error::Create(path.into(), error);
     let file = File::options().append(true).open(path).map_err(failed)?;
+    let before = file.metadata().map_err(failed)?.len();
     let count = profile.locations.len();
-    sigspy_collector::append_symbols(file, symbols, count).map_err(failed)?;
-    Ok(())
+    let appended = sigspy_collector::append_symbols(&file, symbols, count).map_err(failed);
+    if appended.is_err() {
+        let _ = file.set_len(before); // it is the write that failed
+    }
+    appended.map(drop)
 }

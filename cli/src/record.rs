@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use sigspy_collector::{
     self as collector, ModuleFiles, Outcome, Place, Plan, Recorder, Settings, Wishes,
@@ -183,9 +184,13 @@ fn record_with(
     let ended = Ended { exit_code, running };
     let mut recorded = Recorded { profile, symbols: None, files: outcome.files, diagnosis, ended };
     if sampling.symbols == When::Now {
-        recorded.symbols = Some(recorded.look_up(sampling, volume));
-        let symbols = recorded.symbols.as_ref();
-        symbols.map_or(Ok(()), |symbols| named::append(path, symbols, &recorded.profile))?;
+        let symbols = recorded.look_up(sampling, volume);
+        if let Err(error) = named::append(path, &symbols, &recorded.profile) {
+            // The recording is complete without.
+            let error = message::with_causes(&error);
+            message::warning(&format!("the recording has no names in it: {error}"));
+        }
+        recorded.symbols = Some(symbols);
     }
     Ok(recorded)
 }
@@ -225,6 +230,9 @@ fn run_recorder(
     interrupt::set_program(program);
     let wishes = Wishes { interrupts: &interrupt::INTERRUPTS, toggles: &interrupt::TOGGLES };
     let outcome = recorder.run(&wishes, &mut say_what_is_left)?;
+    if outcome.exit_code.is_some() {
+        interrupt::unwatch();
+    }
     if let Some(file) = times_file {
         let line = |(frames, ns): &(usize, u64)| format!("{frames} {ns}\n");
         let text: String = outcome.handler_times.iter().map(line).collect();
@@ -273,11 +281,21 @@ fn clock(sampling: &Sampling) -> collector::Clock {
     }
 }
 
-/// `$XDG_CACHE_HOME/sigspy`, or `~/.cache/sigspy`.
+/// `$XDG_CACHE_HOME/sigspy`, or `~/.cache/sigspy`; `None` if that would be in another user's folder.
 pub fn cache_folder() -> Option<PathBuf> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("sigspy"))
+    let find = || {
+        let home = || Some(absolute("HOME")?.join(".cache"));
+        let folder = absolute("XDG_CACHE_HOME").or_else(home)?.join("sigspy");
+        let is_ours = sigspy_cache::can_be_ours(&folder);
+        if !is_ours {
+            let folder = folder.display();
+            message::detail(&format!("nothing is kept in {folder}, which is another user's"));
+        }
+        is_ours.then_some(folder)
+    };
+    FOLDER.get_or_init(find).clone()
 }
 
 /// The commit that is checked out in a folder, if that is in a repository.

@@ -44,3 +44,4 @@ pub use recording::profile::write;
 pub use recording::reader::read;
 pub use recording::symbols::append as append_symbols;
 pub use sigspy_wire::control::Clock;
+pub use system::open_pidfd;

@@ -1,5 +1,6 @@
 //! A real debuginfod server.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -7,7 +8,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use sigspy_tests::{Recorded, Running, needs, record_in, run, spawn, wait_until};
+use sigspy_tests::{
+    Folded, Recorded, Running, export, needs, record_in, run, sigspy, spawn, wait_until,
+};
 
 use super::{Stripped, is_named};
 
@@ -93,4 +96,25 @@ fn a_server_that_is_gone_is_told_in_one_line() {
     assert!(!answer(&app).exists());
     let without = run(Command::new("ls").arg(app.folder.join("answers")));
     assert!(!without.text().contains("debuginfo."), "{without}");
+}
+
+#[test]
+fn a_signal_ends_the_look_up_and_the_recording_stays() {
+    needs("curl", "curl");
+    let app = Stripped::new("phases.c");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    silent.set_nonblocking(true).expect("it is a socket");
+    let url = format!("http://{}", silent.local_addr().expect("it is bound"));
+    let (recording, answers) = (app.folder.join("x.sigspy"), app.folder.join("answers"));
+    let mut command = Command::new(sigspy());
+    command.env("DEBUGINFOD_URLS", url).env("DEBUGINFOD_CACHE_PATH", answers);
+    command.args(["record", "-F", "250", "-o"]).arg(&recording).arg("--").arg(&app.program);
+    let running = spawn(&mut command);
+    let asked = OnceCell::new();
+    wait_until("the server is asked", || silent.accept().is_ok_and(|one| asked.set(one).is_ok()));
+    running.signal(Signal::SIGTERM);
+    let outcome = running.wait_and_kill_the_rest(Duration::from_secs(20)).expect(128 + 15);
+    let folded = run(&mut export(&recording)).expect(0);
+    let folded = Folded::parse(&folded.text(), 1000).expect("folded stacks");
+    assert!(folded.sampled() > 50_000_000, "{outcome}");
 }
