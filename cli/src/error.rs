@@ -19,6 +19,8 @@ pub enum Error {
     Create(PathBuf, io::Error),
     /// Names can only be added to a whole recording.
     DamagedRecording(PathBuf),
+    /// It has no end: it was cut, or is being written.
+    UnfinishedRecording(PathBuf),
     /// Nobody has said in which format to write a file, and its name does not tell.
     UnknownFormat(PathBuf),
     /// Only folded stacks come in other units than time.
@@ -125,7 +127,10 @@ impl Error {
             Self::Interrupted => KILLED_BY_SIGINT,
             Self::Collector(Collector::NotFound(_)) => 127,
             Self::Collector(
-                Collector::NotExecutable(_) | Collector::NotAProgram(_) | Collector::Spawn(..),
+                Collector::Folder(_)
+                | Collector::NotExecutable(_)
+                | Collector::NotAProgram(_)
+                | Collector::Spawn(..),
             ) => 126,
             Self::Cargo(code) => *code,
             Self::Loss { .. } => 1,
@@ -154,6 +159,12 @@ impl fmt::Display for Error {
             Self::DamagedRecording(path) => write!(
                 f,
                 "{} is damaged, so names cannot be added to it; write a copy with -o",
+                path.display()
+            ),
+            Self::UnfinishedRecording(path) => write!(
+                f,
+                "{} has no end, as it was cut or is still being written, so names cannot be added \
+                 to it; write a copy with -o",
                 path.display()
             ),
             Self::Import(path, error) => write!(f, "cannot import {}: {error}", path.display()),

@@ -21,9 +21,15 @@ pub fn run(arguments: Symbolize) -> Result<u8, Error> {
         message::note(&format!("{} has names already; look again with --renew", path.display()));
         return Ok(0);
     }
-    let is_damaged = |shortfall: &Shortfall| matches!(shortfall, Shortfall::Damaged { .. });
-    if arguments.output.is_none() && profile.shortfalls.iter().any(is_damaged) {
-        return Err(Error::DamagedRecording(path));
+    if arguments.output.is_none() {
+        let is_damaged = |shortfall: &Shortfall| matches!(shortfall, Shortfall::Damaged { .. });
+        if profile.shortfalls.iter().any(is_damaged) {
+            return Err(Error::DamagedRecording(path));
+        }
+        // What came behind a torn chunk would make it a damaged one.
+        if profile.shortfalls.contains(&Shortfall::CutShort) {
+            return Err(Error::UnfinishedRecording(path));
+        }
     }
     let symbols = known.unwrap_or_else(|| named::look_up(&profile, sources));
     let written = match &arguments.output {

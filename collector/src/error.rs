@@ -8,6 +8,8 @@ use std::{error, fmt, io};
 pub enum Error {
     /// No such program, here or in `PATH`.
     NotFound(PathBuf),
+    /// No program is a folder.
+    Folder(PathBuf),
     /// A file that may not be executed.
     NotExecutable(PathBuf),
     /// Neither an ELF file nor a script.
@@ -42,6 +44,9 @@ impl fmt::Display for Error {
                 "cannot find {}; give its path, or put its folder into PATH",
                 program.display()
             ),
+            Self::Folder(path) => {
+                write!(f, "{} is a folder and no program; name the program in it", path.display())
+            }
             Self::NotExecutable(program) => write!(
                 f,
                 "{} is not executable; run chmod +x on it, or name the program that runs it",

@@ -90,6 +90,7 @@ pub fn find(name: &OsStr) -> Result<PathBuf, Error> {
         let path = PathBuf::from(name);
         return match fs::metadata(&path) {
             Ok(file) if file.is_file() && is_executable(&path) => Ok(path),
+            Ok(file) if file.is_dir() => Err(Error::Folder(path)),
             Ok(_) => Err(Error::NotExecutable(path)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(Error::NotExecutable(path))
@@ -203,6 +204,7 @@ mod tests {
         assert!(look(&["sh".into()]).is_ok());
         assert!(look(&["/bin/sh".into()]).is_ok());
         assert!(matches!(look(&["/etc/passwd".into()]), Err(Error::NotExecutable(_))));
+        assert!(matches!(look(&["/etc".into()]), Err(Error::Folder(_))));
         assert!(matches!(look(&["/no/such/file".into()]), Err(Error::NotFound(_))));
         assert!(matches!(look(&["no-such-program".into()]), Err(Error::NotFound(_))));
         assert!(matches!(look(&[]), Err(Error::NotFound(_))));

@@ -14,6 +14,9 @@ use nix::unistd::Pid;
 /// Longer than any run should take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Where sigspy looks for settings.
+const SETTINGS: &str = "XDG_CONFIG_HOME";
+
 /// How a program ended. Printed with `{outcome}`, it is all that a failed test has to show.
 #[derive(Clone)]
 pub struct Outcome {
@@ -102,6 +105,10 @@ pub fn spawn(command: &mut Command) -> Running {
 fn spawn_with_input(command: &mut Command, input: &[u8]) -> Running {
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    // The settings of whoever runs the tests are none of theirs.
+    if command.get_envs().all(|(name, _)| name != SETTINGS) {
+        command.env(SETTINGS, "/nonexistent");
+    }
     heed_signals();
     let started = Instant::now();
     let mut child =

@@ -42,6 +42,12 @@ pub fn a_program_is_not_executable() {
 }
 
 #[test]
+pub fn a_program_is_a_folder() {
+    let folder = TempDir::new();
+    refused(record(&folder).arg("/etc"), 126, &["/etc is a folder", "name the program in it"]);
+}
+
+#[test]
 pub fn a_program_is_a_text() {
     let folder = TempDir::new();
     executable(&folder, "notes", b"text without an interpreter\n");

@@ -85,6 +85,13 @@ pub fn a_recording_is_of_the_future() {
 }
 
 #[test]
+pub fn a_recording_has_no_end() {
+    let folder = folder_with(&whole()[..whole().len() / 2]);
+    let words = ["x.sigspy has no end", "write a copy with -o"];
+    refused(&mut command(&folder, "symbolize", &["--renew"]), 125, &words);
+}
+
+#[test]
 pub fn names_are_for_whole_recordings() {
     let mut damaged = whole().to_vec();
     let third = damaged.len() / 3;

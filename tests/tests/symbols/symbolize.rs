@@ -82,18 +82,25 @@ fn a_copy_with_names_leaves_the_recording_alone() {
 }
 
 #[test]
-fn names_are_added_to_a_recording_that_was_cut_and_not_to_a_damaged_one() {
+fn names_are_added_to_a_copy_of_a_recording_that_was_cut_or_damaged() {
     let (app, recorded) = recorded_elsewhere();
     let folder = app.folder.join("debug");
     let folder = folder.to_str().expect("temporary folders have plain names");
     let whole = fs::read(&recorded.path).expect("it was written");
     fs::write(&recorded.path, &whole[..whole.len() - 7]).expect("it is ours");
-    symbolize(&recorded.path, &["--symbol-dir", folder]).expect(0);
-    assert!(is_named(&folded(&recorded.path), "main"));
+    let cut = fs::read(&recorded.path).expect("it was written");
+    let outcome = symbolize(&recorded.path, &["--symbol-dir", folder]).expect(125);
+    assert!(outcome.stderr.contains("has no end"), "{outcome}");
+    assert_eq!(fs::read(&recorded.path).expect("it was written"), cut);
+    let copy = app.folder.join("copy.sigspy");
+    let copy_to = ["--symbol-dir", folder, "-o", copy.to_str().unwrap()];
+    symbolize(&recorded.path, &copy_to).expect(0);
+    assert!(is_named(&folded(&copy), "main"));
     let mut damaged = whole;
     let middle = damaged.len() / 2;
     damaged[middle] ^= 0xff;
     fs::write(&recorded.path, damaged).expect("it is ours");
     let outcome = symbolize(&recorded.path, &["--symbol-dir", folder]).expect(125);
     assert!(outcome.stderr.contains("write a copy with -o"), "{outcome}");
+    symbolize(&recorded.path, &copy_to).expect(0);
 }
