@@ -21,6 +21,7 @@ use std::time::Duration;
 use sigspy_model::BuildId;
 
 use crate::elf::{self, Image};
+use crate::root::Root;
 use folder::{Folder, Stored};
 
 pub use curl::Failure;
@@ -78,9 +79,9 @@ impl Servers {
     fn ask(&self, id: &BuildId) -> Option<PathBuf> {
         let folder = Folder::new(&self.folder);
         match folder.find(id) {
-            Stored::File(path) => return Some(path),
+            Stored::File(path) if is_stored(&path, id) => return Some(path),
             Stored::Nowhere => return None,
-            Stored::Unknown => {}
+            Stored::File(_) | Stored::Unknown => {}
         }
         let mut unknown_to_all = true;
         for url in &self.urls {
@@ -125,6 +126,11 @@ impl Servers {
         }
         temporary.keep().map_err(Failure::Keep)
     }
+}
+
+/// Whether the file in the folder is what it should be: others write there as well, and disks fail.
+fn is_stored(path: &Path, id: &BuildId) -> bool {
+    Root::Own.open(path).is_ok_and(|file| is_elf_with(&file, path, id))
 }
 
 fn is_elf_with(file: &File, path: &Path, id: &BuildId) -> bool {

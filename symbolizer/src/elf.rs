@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gimli::{DwarfPackageSections, DwarfSections, SectionId};
 use memmap2::Mmap;
@@ -20,8 +21,8 @@ use sigspy_model::BuildId;
 
 use crate::pool;
 
-/// Unpacked sections larger than this are not read: bytes.
-const LARGEST_SECTION: u64 = 4 << 30;
+/// Of the sections of a module, in all its files, so much is unpacked: bytes.
+const MOST_UNPACKED: u64 = 4 << 30;
 /// Compressed sections that are smaller are unpacked one after another: bytes.
 const SMALL_SECTION: u64 = 256 << 10;
 /// No byte of a compressed section becomes more bytes than this: zlib cannot do better than
@@ -63,6 +64,8 @@ pub enum Image<'m> {
     Mapped {
         path: PathBuf,
         map: Mmap,
+        /// What tells this file from all others, and from what it was or will be.
+        key: Option<Vec<u8>>,
     },
     /// Part of the recording: the vDSO.
     Recorded(&'m [u8]),
@@ -73,17 +76,28 @@ pub enum Image<'m> {
 impl Image<'_> {
     /// Maps the file that was opened at `path`.
     pub fn map(file: &File, path: &Path) -> io::Result<Self> {
-        // SAFETY: the map is private and read-only, and lives as long as `self`. The file must
+        // SAFETY: the map is read-only, and lives as long as `self`. The file must
         // not be written or cut meanwhile, which nobody can guarantee: whoever overwrites a
         // program in place during a report gives it wrong names, or ends it by SIGBUS. Linkers
         // and package managers replace files instead, which leaves a map as it was.
         let map = unsafe { Mmap::map(file)? };
-        Ok(Self::Mapped { path: path.to_owned(), map })
+        let key = sigspy_cache::file_key(&file.metadata()?);
+        Ok(Self::Mapped { path: path.to_owned(), map, key })
     }
 
     /// The image as an ELF file; `None` for anything else.
     pub fn elf(&self) -> Option<object::File<'_>> {
         object::File::parse(&**self).ok()
+    }
+
+    /// What tells the file from all others; nothing for a part of another. `None`: it was changed a
+    /// moment ago, or is no file.
+    pub fn key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Mapped { key, .. } => key.as_deref(),
+            Self::Unpacked(_) => Some(&[]),
+            Self::Recorded(_) => None,
+        }
     }
 
     /// Where the file was found; `None` for bytes that are no file.
@@ -104,6 +118,21 @@ impl Deref for Image<'_> {
             Self::Recorded(bytes) => bytes,
             Self::Unpacked(bytes) => bytes,
         }
+    }
+}
+
+/// Memory for the unpacked sections of one module: bytes that are left.
+pub struct Room(AtomicU64);
+
+impl Room {
+    pub fn new() -> Self {
+        Self(AtomicU64::new(MOST_UNPACKED))
+    }
+
+    /// Takes so many bytes, if they are left.
+    fn take(&self, bytes: u64) -> bool {
+        // Relaxed: only a number.
+        self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }
 }
 
@@ -129,8 +158,8 @@ pub fn is_code<'d>(section: &impl ObjectSection<'d>) -> bool {
 
 /// The debug sections of a file that names and lines come from. A section that cannot be read is
 /// empty: what depends on it is missing, the rest stays useful.
-pub fn sections<'d>(elf: &object::File<'d>) -> Sections<'d> {
-    let mut unpacked = unpack(elf, &NEEDED, |id| Some(id.name()));
+pub fn sections<'d>(elf: &object::File<'d>, room: &Room) -> Sections<'d> {
+    let mut unpacked = unpack(elf, &NEEDED, |id| Some(id.name()), room);
     let load = |id| Ok::<_, Infallible>(unpacked.remove(&id).unwrap_or_default());
     let Ok(sections) = Sections::load(load);
     sections
@@ -138,23 +167,30 @@ pub fn sections<'d>(elf: &object::File<'d>) -> Sections<'d> {
 
 /// The same of a `.dwo` file. Each type may be in a section of its own, called as that of the
 /// functions: they are joined.
-pub fn split_sections<'d>(elf: &object::File<'d>) -> Sections<'d> {
-    let mut unpacked = unpack(elf, &NEEDED, SectionId::dwo_name);
+pub fn split_sections<'d>(elf: &object::File<'d>, room: &Room) -> Sections<'d> {
+    let mut unpacked = unpack(elf, &NEEDED, SectionId::dwo_name, room);
     let parts = elf.sections().filter(|section| section.name() == Ok(".debug_info.dwo"));
     let parts: Vec<_> = parts.collect();
     if parts.len() > 1 {
-        let parts: Vec<_> = parts.iter().filter_map(self::unpacked).collect();
-        unpacked.insert(SectionId::DebugInfo, parts.concat().into());
+        let joined = joined(parts.iter().filter_map(|part| self::unpacked(part, room)), room);
+        unpacked.insert(SectionId::DebugInfo, joined.into());
     }
     let load = |id| Ok::<_, Infallible>(unpacked.remove(&id).unwrap_or_default());
     let Ok(sections) = Sections::load(load);
     sections
 }
 
+/// Parts one behind another, as far as there is room.
+fn joined<'d>(parts: impl Iterator<Item = Cow<'d, [u8]>>, room: &Room) -> Vec<u8> {
+    let mut joined = Vec::new();
+    parts.take_while(|part| room.take(part.len() as u64)).for_each(|part| joined.extend(&*part));
+    joined
+}
+
 /// The same of a `.dwp` file.
-pub fn packed_sections<'d>(elf: &object::File<'d>) -> PackedSections<'d> {
+pub fn packed_sections<'d>(elf: &object::File<'d>, room: &Room) -> PackedSections<'d> {
     let ids = [NEEDED.as_slice(), &INDEXED].concat();
-    let mut unpacked = unpack(elf, &ids, SectionId::dwo_name);
+    let mut unpacked = unpack(elf, &ids, SectionId::dwo_name, room);
     let load = |id| Ok::<_, gimli::Error>(unpacked.remove(&id).unwrap_or_default());
     PackedSections::load(load).unwrap_or_default()
 }
@@ -164,10 +200,12 @@ fn unpack<'d>(
     elf: &object::File<'d>,
     ids: &[SectionId],
     name: impl Fn(SectionId) -> Option<&'static str>,
+    room: &Room,
 ) -> HashMap<SectionId, Cow<'d, [u8]>> {
     let sections = ids.iter().filter_map(|id| Some((*id, elf.section_by_name(name(*id)?)?)));
     let (large, others): (Vec<_>, Vec<_>) = sections.partition(|(_, section)| is_slow(section));
-    let unpack = |(id, section): &(SectionId, Section<'d, '_>)| Some((*id, unpacked(section)?));
+    let unpack =
+        |(id, section): &(SectionId, Section<'d, '_>)| Some((*id, unpacked(section, room)?));
     let large = pool::map(&large, unpack).into_iter().flatten();
     large.chain(others.iter().filter_map(unpack)).collect()
 }
@@ -179,11 +217,27 @@ fn is_slow<'d>(section: &impl ObjectSection<'d>) -> bool {
     })
 }
 
-fn unpacked<'d>(section: &impl ObjectSection<'d>) -> Option<Cow<'d, [u8]>> {
+/// `None` also where there is no room for it.
+fn unpacked<'d>(section: &impl ObjectSection<'d>, room: &Room) -> Option<Cow<'d, [u8]>> {
     let data = section.compressed_data().ok()?;
-    let believable = (data.data.len() as u64).saturating_mul(BEST_COMPRESSION).min(LARGEST_SECTION);
-    if data.uncompressed_size > believable {
-        return None;
+    if data.format != CompressionFormat::None {
+        let believable = (data.data.len() as u64).saturating_mul(BEST_COMPRESSION);
+        if data.uncompressed_size > believable || !room.take(data.uncompressed_size) {
+            return None;
+        }
     }
     data.decompress().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_joined_as_far_as_there_is_room() {
+        let room = Room(AtomicU64::new(10));
+        let parts = [&[1; 4][..], &[2; 6], &[3; 1]].map(Cow::Borrowed);
+        assert_eq!(joined(parts.into_iter(), &room), [1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
+        assert!(!room.take(1));
+    }
 }

@@ -48,7 +48,8 @@ impl<'m> Files<'m> {
         let debug = if complete { None } else { search.debug(elf.as_ref()) };
         drop(elf);
         let (shared, unshared) = search.shared(debug.as_ref().or(own.as_ref()));
-        let is_known = complete || debug.is_some();
+        let has_more = |image: &Image<'_>| image.elf().as_ref().is_some_and(elf::has_debug_info);
+        let is_known = complete || debug.as_ref().is_some_and(has_more);
         let foreign = search.foreign.into_inner().filter(|_| !is_known);
         let cause = match cause {
             Some(cause) if is_missing(&cause) => foreign.or(Some(cause)),
@@ -88,8 +89,10 @@ impl<'m> Search<'m, '_> {
         {
             return Ok((image, self.changed(file)));
         }
-        let mut cause: Option<Cause> = None;
-        for root in &self.roots {
+        // Of a file that was not kept nothing tells whether it is still at its path.
+        let unproven = self.kept.is_some() && self.module.build_id.is_none();
+        let mut cause = unproven.then_some(Cause::Unproven);
+        for root in self.roots.iter().filter(|_| !unproven) {
             match self.own_at(*root, path) {
                 Ok(image) => return Ok((image, None)),
                 // What was replaced tells more than what is not there.

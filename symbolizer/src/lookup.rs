@@ -6,7 +6,7 @@ use sigspy_model::{Frame, Language, Module};
 
 use crate::debug_info::{self, DebugInfo, Dwarf, RawFrame};
 use crate::demangle::{clean, demangle};
-use crate::elf::{self, Image};
+use crate::elf::{self, Image, Room};
 use crate::files::Files;
 use crate::functions::Functions;
 use crate::pool;
@@ -56,10 +56,11 @@ pub fn look_up(
     let Some(elf) = described.iter().find(|elf| elf::has_debug_info(elf)) else {
         return Found { frames: known(None).frames(addresses, None), cause: None };
     };
-    let sections = elf::sections(elf);
-    let shared = shared.as_ref().map(elf::sections);
+    let room = Room::new();
+    let sections = elf::sections(elf, &room);
+    let shared = shared.as_ref().map(|elf| elf::sections(elf, &room));
     let endian = debug_info::endian(elf);
-    let split = Split::new(split_files, endian);
+    let split = Split::new(split_files, endian, &room);
     let (frames, damage) = {
         let dwarf = Dwarf::new(&sections, shared.as_ref(), &split, endian);
         let opened = dwarf.open();

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use object::{Object, ObjectSection};
 use xz4rust::{DICT_SIZE_MIN, XzDecoder, XzReader};
 
-/// Larger tables are not read: bytes. That of the largest programs takes some tens of megabytes.
+/// Larger tables are not read, packed or unpacked: bytes. That of the largest programs takes some tens of megabytes.
 const LARGEST: u64 = 128 << 20;
 /// What xz may remember of the bytes before, at its highest level: bytes.
 const LARGEST_DICTIONARY: usize = 64 << 20;
@@ -17,7 +17,8 @@ const BUFFER: NonZeroUsize = NonZeroUsize::new(64 << 10).expect("it is not zero"
 
 /// The file in the file. `None` where there is none, or one that is damaged or too large.
 pub fn unpack(elf: &object::File<'_>) -> Option<Vec<u8>> {
-    let packed = elf.section_by_name(".gnu_debugdata")?.data().ok()?.to_owned();
+    let section = elf.section_by_name(".gnu_debugdata")?;
+    let packed = section.data().ok().filter(|packed| packed.len() as u64 <= LARGEST)?.to_owned();
     let decoder = XzDecoder::in_heap_with_alloc_dict_size(DICT_SIZE_MIN, LARGEST_DICTIONARY);
     let reader =
         XzReader::new_with_buffer_size_and_decoder(std::io::Cursor::new(packed), BUFFER, decoder);

@@ -24,6 +24,9 @@ pub enum Cause {
     Missing(io::Error),
     /// The file is no longer the one that was recorded; it was not used.
     Replaced { recorded: BuildId, found: Option<BuildId> },
+    /// The module has no build-id, and the file that ran was not kept: nothing tells whether what is
+    /// at its path is the same. It was not used.
+    Unproven,
     /// A file of another build lies where this module, or debug information of it, could be. It was
     /// not used.
     Foreign { path: PathBuf, found: Option<BuildId>, wanted: Option<BuildId> },
@@ -69,6 +72,11 @@ impl Problem {
                 "{path} has changed since the recording ({}, recorded {recorded}); \
                  restore the recorded file, or record again",
                 spelled(found.as_ref())
+            ),
+            Cause::Unproven => write!(
+                f,
+                "{path} has no build-id, and the file that ran was not kept, so its functions are \
+                 shown as addresses; link it with --build-id"
             ),
             Cause::Foreign { path: other, found, wanted: Some(wanted) } => write!(
                 f,

@@ -3,14 +3,14 @@
 //! An entry holds what is known of one module: it is called after the module's build-id and a
 //! digest of all that the names depend on, which are the version of this crate, the name of the
 //! module, and the files that were used. Where better debug information has appeared since, or
-//! some has gone, the digest is another one, and the entry is not found. A file is known by its
-//! length and the list of its sections; their content follows from the build-id, which all files
-//! used have in common. Names that lack a `.dwo` file are not kept, so a unit that is there is the
-//! right one by its own id.
+//! some has gone, the digest is another one, and the entry is not found. A file is known by
+//! [`file_key`](sigspy_cache::file_key), and not by its build-id alone: programs that were patched,
+//! or made to deceive, may have that of another, and must not lend it their names. Files that were
+//! changed a moment ago have no key, and no entry. Names that lack a `.dwo` file are not kept, so a
+//! unit that is there is the right one by its own id, which the module's file asks for.
 
 use std::path::Path;
 
-use object::{Object, ObjectSection};
 use sha2::{Digest, Sha256};
 use sigspy_cache::Cache;
 use sigspy_model::{Frame, Module};
@@ -46,7 +46,8 @@ impl Shelf {
         Cache::open(&folder.join(FOLDER), MOST_BYTES).map(Self)
     }
 
-    /// The entry of a module with these files. `None` for one without a build-id, or without files.
+    /// The entry of a module with these files. `None` for one without a build-id, without files, or
+    /// with one that is too young.
     pub fn entry(
         &self,
         module: &Module,
@@ -55,15 +56,13 @@ impl Shelf {
     ) -> Option<Entry<'_>> {
         let build_id = module.build_id.as_ref().filter(|_| module.image.is_none())?;
         files.own.as_ref().or(files.debug.as_ref())?;
-        let images = [
-            files.own.as_ref(),
-            files.debug.as_ref(),
-            files.shared.as_ref(),
-            split.package.as_ref(),
-        ];
+        let images = [files.own.as_ref(), files.debug.as_ref(), files.shared.as_ref()];
+        let images = images.into_iter().chain(split.packages.iter().map(Some));
         let mut digest = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
         add_text(&mut digest, module.name().as_bytes());
-        images.iter().for_each(|image| add_image(&mut digest, *image));
+        for image in images {
+            add_text(&mut digest, image.map_or(Some(&[][..]), Image::key)?);
+        }
         let key = [&build_id.0, &digest.finalize()[..DIGEST]].concat();
         let bytes = self.0.load(&key).unwrap_or_default();
         Some(Entry { cache: &self.0, key, bytes })
@@ -104,17 +103,4 @@ impl Entry<'_> {
 fn add_text(digest: &mut Sha256, text: &[u8]) {
     digest.update((text.len() as u64).to_le_bytes());
     digest.update(text);
-}
-
-fn add_image(digest: &mut Sha256, image: Option<&Image<'_>>) {
-    let Some(image) = image else { return digest.update(0u64.to_le_bytes()) };
-    digest.update((image.len() as u64).to_le_bytes());
-    let Some(elf) = image.elf() else { return };
-    for section in elf.sections() {
-        add_text(digest, section.name_bytes().unwrap_or_default());
-        let (offset, length) = section.file_range().unwrap_or_default();
-        for number in [section.address(), section.size(), offset, length] {
-            digest.update(number.to_le_bytes());
-        }
-    }
 }

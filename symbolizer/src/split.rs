@@ -14,7 +14,7 @@ use addr2line::SplitDwarfLoad;
 use elsa::sync::FrozenMap;
 use gimli::{DwoId, EndianSlice, Reader, RunTimeEndian, Section};
 
-use crate::elf::{self, Image, PackedSections, Sections};
+use crate::elf::{self, Image, PackedSections, Room, Sections};
 use crate::root::Root;
 
 type Slice<'d> = EndianSlice<'d, RunTimeEndian>;
@@ -28,7 +28,8 @@ pub struct SplitFiles<'m> {
     roots: Vec<Root<'m>>,
     /// Folders that the caller names.
     folders: &'m [PathBuf],
-    pub package: Option<Image<'static>>,
+    /// One of them is right; those beside it may be of other builds.
+    pub packages: Vec<Image<'static>>,
     units: FrozenMap<u64, Box<Option<Image<'static>>>>,
 }
 
@@ -41,15 +42,15 @@ pub struct MissingUnits {
 }
 
 impl<'m> SplitFiles<'m> {
-    /// Opens the package of the module, if there is one, beside it or in a folder: `app.dwp` for
+    /// Opens what may be the package of the module, beside it and in each folder: `app.dwp` for
     /// `app`.
     pub fn find(module: &'m Path, roots: Vec<Root<'m>>, folders: &'m [PathBuf]) -> Self {
         let units = FrozenMap::new();
-        let mut files = Self { module, roots, folders, package: None, units };
+        let mut files = Self { module, roots, folders, packages: Vec::new(), units };
         let mut package = module.as_os_str().to_owned();
         package.push(".dwp");
         let package = Path::new(&package);
-        files.package = files.open(package).or_else(|| files.open_in_folders(package));
+        files.packages = files.open(package).into_iter().chain(files.in_folders(package)).collect();
         files
     }
 
@@ -58,13 +59,14 @@ impl<'m> SplitFiles<'m> {
         let written = written_to(load)?;
         let moved = self.module.with_file_name(written.file_name()?);
         let in_place = self.open(&written).or_else(|| self.open(&moved));
-        in_place.or_else(|| self.open_in_folders(&written))
+        in_place.or_else(|| self.in_folders(&written).next())
     }
 
-    fn open_in_folders(&self, path: &Path) -> Option<Image<'static>> {
-        let name = path.file_name()?;
-        let mut places = self.folders.iter().map(|folder| folder.join(name));
-        places.find_map(|place| Image::map(&Root::Own.open(&place).ok()?, &place).ok())
+    /// Files with the name of this one.
+    fn in_folders(&self, path: &Path) -> impl Iterator<Item = Image<'static>> {
+        let name = path.file_name();
+        let places = self.folders.iter().filter_map(move |folder| Some(folder.join(name?)));
+        places.filter_map(|place| Image::map(&Root::Own.open(&place).ok()?, &place).ok())
     }
 
     fn open(&self, path: &Path) -> Option<Image<'static>> {
@@ -77,27 +79,41 @@ impl<'m> SplitFiles<'m> {
 pub struct Split<'d> {
     files: &'d SplitFiles<'d>,
     endian: RunTimeEndian,
-    package: Option<PackedSections<'d>>,
+    room: &'d Room,
+    /// Of each package, once it is needed.
+    packages: Vec<OnceLock<Option<PackedSections<'d>>>>,
     units: FrozenMap<u64, Box<Option<Sections<'d>>>>,
     /// Where the first unit should be that was not found.
     missed: OnceLock<PathBuf>,
 }
 
 impl<'d> Split<'d> {
-    pub fn new(files: &'d SplitFiles<'d>, endian: RunTimeEndian) -> Self {
-        let package = files.package.as_ref().and_then(Image::elf);
-        let package = package.as_ref().map(elf::packed_sections);
-        Self { files, endian, package, units: FrozenMap::new(), missed: OnceLock::new() }
+    pub fn new(files: &'d SplitFiles<'d>, endian: RunTimeEndian, room: &'d Room) -> Self {
+        let packages = files.packages.iter().map(|_| OnceLock::new()).collect();
+        let (units, missed) = (FrozenMap::new(), OnceLock::new());
+        Self { files, endian, room, packages, units, missed }
     }
 
     /// The unit that is asked for.
     pub fn load<'s>(&'s self, load: &Load<'s>) -> Option<Arc<Dwarf<'s>>> {
-        self.in_package(load).or_else(|| self.in_file(load)).map(Arc::new)
+        self.in_packages(load).or_else(|| self.in_file(load)).map(Arc::new)
     }
 
-    fn in_package<'s>(&'s self, load: &Load<'s>) -> Option<Dwarf<'s>> {
+    fn in_packages<'s>(&'s self, load: &Load<'s>) -> Option<Dwarf<'s>> {
+        let mut packages = self.packages.iter().zip(&self.files.packages);
+        packages.find_map(|(sections, image)| {
+            let read = || Some(elf::packed_sections(&image.elf()?, self.room));
+            self.in_package(sections.get_or_init(read).as_ref()?, load)
+        })
+    }
+
+    fn in_package<'s>(
+        &'s self,
+        package: &'s PackedSections<'d>,
+        load: &Load<'s>,
+    ) -> Option<Dwarf<'s>> {
         let slice = |section| Slice::new(section, self.endian);
-        let package = self.package.as_ref()?.borrow(|section| slice(section), slice(&[])).ok()?;
+        let package = package.borrow(|section| slice(section), slice(&[])).ok()?;
         let found = package.find_cu(load.dwo_id, &load.parent).ok()??;
         beginning_with(found, load.dwo_id)
     }
@@ -119,7 +135,8 @@ impl<'d> Split<'d> {
             Some(image) => image,
             None => self.files.units.insert(id, Box::new(self.files.unit(load))),
         };
-        let sections = image.as_ref().and_then(Image::elf).map(|elf| elf::split_sections(&elf));
+        let sections = image.as_ref().and_then(Image::elf);
+        let sections = sections.map(|elf| elf::split_sections(&elf, self.room));
         let wanted = sections.filter(|sections| self.is_wanted(sections, load));
         if wanted.is_none() {
             self.missed.get_or_init(|| written_to(load).unwrap_or_default());

@@ -95,6 +95,23 @@ fn a_debug_file_of_another_program_is_not_believed() {
 }
 
 #[test]
+fn a_debug_file_of_another_build_is_told_of_where_symbols_are_found() {
+    let folder = Folder::new("foreign-symbols");
+    let (module, address) = split(&folder, &[]);
+    let other = Folder::new("foreign-symbols-other");
+    split(&other, &["-g", "-Dinner=another"]);
+    fs::rename(folder.file("app.debug"), store(&folder, &module)).unwrap();
+    let sources = Sources {
+        folders: vec![other.path().to_owned()],
+        debug_root: folder.path().to_owned(),
+        ..Sources::default()
+    };
+    let (frames, cause) = look_up_in(&sources, &module, &[address]);
+    assert!(are(&frames[0], &["outer"]));
+    assert!(matches!(cause, Some(Cause::Foreign { .. })), "{cause:?}");
+}
+
+#[test]
 fn a_file_that_was_replaced_gives_no_names() {
     let folder = Folder::new("replaced");
     let program = folder.compile(INLINING, &["-g"]);

@@ -130,6 +130,21 @@ fn the_file_that_ran_has_the_names_whatever_is_at_its_path_now() {
 }
 
 #[test]
+fn without_a_build_id_only_the_file_that_ran_is_believed() {
+    let folder = Folder::new("kept-nameless");
+    let path = folder.compile(INLINING, &["-g", "-Wl,--build-id=none"]);
+    let (address, _) = symbol(&path, "outer");
+    let module = module(&path);
+    assert!(has_lines(&look_up_in(&kept(Some(&path), None), &module, &[address]).0));
+    // It is also there in our root, of which the program knew nothing.
+    for sources in [kept(None, None), kept(None, Some(&folder.file("..")))] {
+        let (frames, cause) = look_up_in(&sources, &module, &[address]);
+        assert!(are(&frames[0], &[&format!("app+{address:#x}")]), "{frames:?}");
+        assert!(matches!(cause, Some(Cause::Unproven)), "{cause:?}");
+    }
+}
+
+#[test]
 fn the_same_file_again_is_no_reason_for_a_word() {
     let folder = Folder::new("kept-same");
     let path = folder.compile(INLINING, &["-g"]);
@@ -222,6 +237,25 @@ fn a_damaged_symbol_table_in_the_file_costs_names() {
         assert!(are(&frames[0], &[&format!("app+{address:#x}")]), "{frames:?}");
         assert!(matches!(cause, Some(Cause::NoSymbols)), "{cause:?}");
     }
+}
+
+/// A file full of holes can claim any size.
+#[test]
+fn a_huge_symbol_table_in_the_file_is_not_copied() {
+    let folder = Folder::new("mini-huge");
+    let (module, address) = with_mini_debug_info(&folder, |_| ());
+    let mut bytes = fs::read(folder.file("app")).unwrap();
+    let elf = object::File::parse(&*bytes).unwrap();
+    let section = elf.section_by_name(".gnu_debugdata").unwrap();
+    let index = object::ObjectSection::index(&section).0;
+    let header = u64::from_le_bytes(bytes[0x28..0x30].try_into().unwrap()) as usize + index * 64;
+    let (size, offset) = (200 << 30, bytes.len() as u64);
+    bytes[header + 24..][..8].copy_from_slice(&offset.to_le_bytes()); // sh_offset
+    bytes[header + 32..][..8].copy_from_slice(&u64::to_le_bytes(size)); // sh_size
+    fs::write(folder.file("app"), bytes).unwrap();
+    File::options().write(true).open(folder.file("app")).unwrap().set_len(offset + size).unwrap();
+    let (frames, _) = look_up(&module, &[address]);
+    assert!(are(&frames[0], &[&format!("app+{address:#x}")]), "{frames:?}");
 }
 
 #[test]

@@ -170,13 +170,54 @@ fn answers_that_are_something_else_are_not_kept() {
 }
 
 #[test]
-fn a_wrong_file_among_the_answers_of_others_is_not_believed() {
+fn wrong_and_broken_files_among_the_answers_of_others_are_replaced() {
     let case = Case::new("wrong-answer");
     fs::create_dir_all(case.answer().parent().unwrap()).unwrap();
-    fs::copy("/proc/self/exe", case.answer()).unwrap();
-    let sources = case.sources(&["http://127.0.0.1:1"]);
-    let (_, cause) = look_up_in(&sources, &case.module, &[case.address]);
-    assert!(matches!(cause, Some(Cause::Foreign { path, .. }) if path == case.answer()));
+    let other = fs::read("/proc/self/exe").unwrap();
+    for wrong in [&other, &case.debug[..case.debug.len() / 2]] {
+        fs::write(case.answer(), wrong).unwrap();
+        assert!(!case.has_lines(&case.sources(&["http://127.0.0.1:1"])));
+        let server = Server::start(status("200 OK", case.debug.clone()));
+        assert!(case.has_lines(&case.sources(&[&server.url])));
+        assert_eq!(fs::read(case.answer()).unwrap(), case.debug);
+    }
+}
+
+/// A file among the answers, for another build-id, that was last used long ago.
+fn old(case: &Case, id: &str, name: &str) -> std::path::PathBuf {
+    let path = case.folder.file("answers").join(id).join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = fs::File::create(&path).unwrap();
+    let then = std::time::SystemTime::now() - Duration::from_secs(30 * 24 * 3600);
+    file.set_times(fs::FileTimes::new().set_accessed(then).set_modified(then)).unwrap();
+    path
+}
+
+#[test]
+fn unused_answers_are_removed_as_the_folder_says() {
+    for (setting, is_left) in
+        [(None, false), (Some("9999999"), true), (Some("?"), true), (Some("1\n"), false)]
+    {
+        let case = Case::new("unused");
+        let unused = old(&case, "abcd", "debuginfo");
+        if let Some(setting) = setting {
+            fs::write(case.folder.file("answers/max_unused_age_s"), setting).unwrap();
+        }
+        let server = Server::start(status("200 OK", case.debug.clone()));
+        assert!(case.has_lines(&case.sources(&[&server.url])));
+        assert_eq!(unused.exists(), is_left, "{setting:?}");
+    }
+}
+
+#[test]
+fn what_was_on_its_way_when_its_process_was_killed_is_removed() {
+    let case = Case::new("left");
+    let [ours, of_others] =
+        ["debuginfo.123-4", "debuginfo.aB3xYz"].map(|name| old(&case, "ab", name));
+    let alone = old(&case, "cd", "debuginfo.123-5");
+    let server = Server::start(status("200 OK", case.debug.clone()));
+    assert!(case.has_lines(&case.sources(&[&server.url])));
+    assert!(!ours.exists() && of_others.exists() && !alone.parent().unwrap().exists());
 }
 
 #[test]

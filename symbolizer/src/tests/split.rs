@@ -119,6 +119,24 @@ fn units_and_packages_are_found_in_folders_that_somebody_names() {
 }
 
 #[test]
+fn a_package_of_another_build_does_not_hide_the_right_one() {
+    let (folder, other) = (Folder::new("split-hidden"), Folder::new("split-hiding"));
+    let program = split(&folder, &["-gdwarf-4"]);
+    fs::create_dir(folder.file("symbols")).unwrap();
+    folder.run("dwp", &["-e", "app", "-o", "symbols/app.dwp"]);
+    fs::remove_file(folder.unit()).unwrap();
+    split(&other, &["-gdwarf-4", "-Dinner=another"]);
+    other.run("dwp", &["-e", "app", "-o", "app.dwp"]);
+    fs::copy(other.file("app.dwp"), folder.file("app.dwp")).unwrap();
+    let (start, size) = symbol(&program, "outer");
+    let addresses: Vec<u64> = (start..start + size).collect();
+    let sources = Sources { folders: vec![folder.file("symbols")], ..Sources::default() };
+    let (all, cause) = look_up_in(&sources, &module(&program), &addresses);
+    assert!(all.iter().any(|frames| are(frames, &["inner", "outer"])), "{all:?}");
+    assert!(cause.is_none(), "{cause:?}");
+}
+
+#[test]
 fn rust_programs_split_either_way_have_inlined_functions() {
     let source = "\
         use std::hint::black_box;\n\
