@@ -50,7 +50,9 @@ fn by_kind(problems: &[Problem], times: &Times, has_servers: bool) -> Vec<String
             rest.into_iter().partition(|one| discriminant(&one.cause) == kind);
         let advice = match first.cause {
             Cause::NoSymbols if !has_servers => ", or set DEBUGINFOD_URLS",
-            Cause::Missing(_) | Cause::Replaced { .. } => ", or name its folder by --symbol-dir",
+            Cause::Missing(_) | Cause::Replaced { .. } | Cause::Unproven => {
+                ", or name its folder by --symbol-dir"
+            }
             _ => "",
         };
         sentences.push(format!("{first}{advice}{}", also(&same)));
