@@ -116,7 +116,9 @@ fn a_cache_that_cannot_be_written_to_is_no_obstacle() {
     for cache in ["/proc", "/sys"] {
         let report = run(doctor().env("XDG_CACHE_HOME", cache)).expect(0).text();
         assert!(line(&report, "cache").starts_with("warn"), "{report}");
-        assert!(line(&report, "trial").starts_with("ok"), "{report}");
+        // Where nothing is kept, a large unwind table of sigspy itself may come too late.
+        assert!(!line(&report, "trial").starts_with("no"), "{report}");
+        assert!(line(&report, "trial").contains(" samples in 0.3"), "{report}");
     }
 }
 

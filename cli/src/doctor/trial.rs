@@ -13,7 +13,7 @@ use sigspy_collector::{self as collector, Outcome, Recorder, Wishes};
 use sigspy_model::Profile;
 use sigspy_report::quality;
 
-use super::check::Check;
+use super::check::{Check, State};
 use crate::args::{Arguments, Busy, Command};
 use crate::error::Error;
 use crate::{command_line, message, record};
@@ -28,8 +28,14 @@ pub fn use_cpu_time(arguments: &Busy) -> u8 {
     0
 }
 
-/// Profiles this very program.
+/// Profiles this very program: twice if the first time leaves something to be desired, as then unwind
+/// tables are kept, and the host may be less busy.
 pub fn check() -> Check {
+    let first = check_once();
+    if first.state == State::Warn { check_once() } else { first }
+}
+
+fn check_once() -> Check {
     match record_ourselves() {
         Ok((outcome, profile)) => judge(&outcome, &profile),
         Err(Error::Collector(error @ collector::Error::StaticallyLinked(_))) => Check::warn(
@@ -98,7 +104,7 @@ fn judge(outcome: &Outcome, profile: &Profile) -> Check {
     let checked = if quality.whole_share() < LEAST_WHOLE {
         let whole = 100.0 * quality.whole_share();
         let found = format!("{found}, and {whole:.0} % of the stacks are whole");
-        Check::warn(NAME, found, "see where the others end: `sigspy report --quality`")
+        Check::warn(NAME, found, "record a program of your own, and see `sigspy report --quality`")
     } else if unsampled > MOST_UNSAMPLED {
         Check::warn(NAME, found, "try again while the host is less busy")
     } else {
