@@ -3,10 +3,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sigspy_tests::{Outcome, TempDir, export, run, run_with_mounts, shell_with_mounts, sigspy};
+use sigspy_tests::{
+    Outcome, Random, TempDir, export, needs, run, run_with_mounts, shell_with_mounts, sigspy,
+};
 
 use crate::case::{assert_same, torture_program};
 
@@ -85,4 +87,40 @@ fn the_folder_of_the_recording_is_full() {
         assert_eq!(outcome.errors().len(), 1, "there should be one line with an error:\n{outcome}");
         assert!(!fs::exists(other.join("started")).expect("it is ours"), "{outcome}");
     }
+}
+
+/// Runs the rest with a small file system at $1.
+const SMALL_DISK: &str = r#"
+    mount -t tmpfs -o size=64k none "$1" || exit 99
+    shift
+    exec "$@"
+"#;
+
+/// A program that spends its time below functions with names of random letters, 15,000 each.
+fn program_with_long_names(folder: &TempDir) -> PathBuf {
+    let mut random = Random::new();
+    let mut name =
+        || -> String { (0..15_000).map(|_| char::from(b'a' + random.below(26) as u8)).collect() };
+    let mut source = "#include <time.h>\nvolatile long x;\n".to_owned();
+    let mut callee = "while (clock() < CLOCKS_PER_SEC / 4) x++".to_owned();
+    for _ in 0..8 {
+        let name = name();
+        source += &format!("__attribute__((noinline)) void {name}(void) {{ {callee}; x++; }}\n");
+        callee = format!("{name}()");
+    }
+    source += &format!("int main(void) {{ {callee}; return 7; }}\n");
+    let (source, program) = (folder.write("long.c", source), folder.join("long"));
+    needs("cc", "gcc");
+    run(Command::new("cc").arg("-O1").arg(source).arg("-o").arg(&program)).expect(0);
+    program
+}
+
+#[test]
+fn names_without_room_cost_a_warning() {
+    let (full, folder) = (TempDir::new(), TempDir::new());
+    let mut command = shell_with_mounts(SMALL_DISK);
+    command.arg(full.path()).arg(sigspy()).args(["record", "-o"]).arg(full.join("x.sigspy"));
+    let outcome = run_with_mounts(command.arg("--").arg(program_with_long_names(&folder)));
+    let outcome = outcome.expect(7);
+    assert!(outcome.stderr.contains("warning: the recording has no names in it"), "{outcome}");
 }
