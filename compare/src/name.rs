@@ -29,21 +29,10 @@ pub enum Generics {
 /// Stands for all code of a module that has no name.
 pub const UNKNOWN: &str = "?";
 
-/// What the compilers add for a part or a copy of a function, without the number that may follow.
-const SUFFIXES: [&str; 12] = [
-    "cold",
-    "part",
-    "isra",
-    "constprop",
-    "lto_priv",
-    "llvm",
-    "clone",
-    "warm",
-    "unlikely",
-    "exit",
-    "localalias",
-    "split",
-];
+/// What the compilers add for a part or a copy of a function, with a number or without.
+const SUFFIXES: [&str; 2] = ["cold", "localalias"];
+/// What they add with a number alone: `clone` and `part` without one are names.
+const NUMBERED: [&str; 6] = ["part", "isra", "constprop", "lto_priv", "llvm", "clone"];
 
 /// The canonical name of the function of a frame.
 pub fn canonical(frame: &Frame, generics: Generics) -> String {
@@ -101,30 +90,35 @@ fn language(known: Language, name: &str) -> Language {
 }
 
 /// `main.part.3.cold` and `main() [clone .part.3] [clone .cold]` are `main`.
-pub fn without_suffixes(name: &str) -> &str {
-    let mut name = name;
-    loop {
-        let shorter = without_suffix(name);
-        if shorter.len() == name.len() {
-            return name;
-        }
-        name = shorter;
-    }
+fn without_suffixes(name: &str) -> &str {
+    let name = without_all(name, without_clone);
+    let start = without_all(name, without_suffix);
+    // Languages with dots in their paths have functions of such names.
+    let is_path = start.contains(['.', '/']) && !start.contains("::");
+    if is_path { name } else { start }
 }
 
-fn without_suffix(name: &str) -> &str {
-    for (open, close) in [(" [clone .", "]"), (" (.", ")")] {
-        if let Some((start, _)) = name.strip_suffix(close).and_then(|rest| rest.rsplit_once(open)) {
-            return start;
-        }
-    }
+fn without_all(name: &str, without_one: fn(&str) -> Option<&str>) -> &str {
+    std::iter::successors(Some(name), |name| without_one(name)).last().unwrap_or(name)
+}
+
+/// Demanglers put suffixes into brackets.
+fn without_clone(name: &str) -> Option<&str> {
+    [(" [clone .", "]"), (" (.", ")")]
+        .into_iter()
+        .find_map(|(open, close)| Some(name.strip_suffix(close)?.rsplit_once(open)?.0))
+}
+
+fn without_suffix(name: &str) -> Option<&str> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let (start, last) = name.rsplit_once('.').unwrap_or((name, ""));
-    let (start, last) = match start.rsplit_once('.') {
-        Some((before, word)) if is_number(last) => (before, word),
-        _ => (start, last),
+    let (start, last) = name.rsplit_once('.')?;
+    let numbered = start.rsplit_once('.').filter(|_| is_number(last));
+    let start = match numbered {
+        Some((start, word)) if SUFFIXES.contains(&word) || NUMBERED.contains(&word) => start,
+        _ if SUFFIXES.contains(&last) => start,
+        _ => return None,
     };
-    if SUFFIXES.contains(&last) && !start.is_empty() { start } else { name }
+    Some(start).filter(|start| !start.is_empty())
 }
 
 /// `module+0x1f40` and `[anon]`: a place that nothing names.

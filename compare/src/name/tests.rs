@@ -32,6 +32,25 @@ fn what_a_compiler_adds_is_no_part_of_a_name() {
 }
 
 #[test]
+fn a_word_of_compilers_may_be_a_name_elsewhere() {
+    let names = [
+        "main.split",
+        "main.exit",
+        "os.exit",
+        "java/lang/String.split",
+        "java/lang/Object.clone",
+        "net/http.body.part",
+        "time.now.cold",
+        "std.mem.split.clone.3",
+        "fast.warm",
+    ];
+    let table = names.map(|name| (name, name));
+    assert_names(Language::Plain, Generics::Merge, &table);
+    assert_names(Language::Rust, Generics::Merge, &[("app::work.llvm.123.cold", "app::work")]);
+    assert_names(Language::Cpp, Generics::Merge, &[("print(...) [clone .cold]", "print")]);
+}
+
+#[test]
 fn code_without_a_name_is_one_function() {
     let table = [
         ("xz+0x1f40", "?"),
