@@ -34,7 +34,7 @@ pub enum Error {
     Folder(PathBuf, io::Error),
     /// Anything that kept `check` from an answer: it has exit statuses of its own.
     Check(Box<Error>),
-    /// Ctrl-C.
+    /// Ctrl-C, or SIGTERM.
     Interrupted,
     /// Several reports for standard output.
     SeveralToStdout,

@@ -12,6 +12,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 /// Ctrl-C so far.
 pub static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+/// SIGTERM so far.
+pub static TERMINATIONS: AtomicU32 = AtomicU32::new(0);
 /// SIGUSR1 so far.
 pub static TOGGLES: AtomicU32 = AtomicU32::new(0);
 /// A pidfd of the program, while it runs: a pid may be somebody else's after its end.
@@ -79,6 +81,7 @@ extern "C" fn toggle(_: i32) {
 }
 
 extern "C" fn pass_on(signal: i32) {
+    TERMINATIONS.fetch_add(1, Relaxed);
     use nix::errno::Errno;
     use nix::libc::{SYS_pidfd_send_signal, siginfo_t, syscall};
     let program = PROGRAM.load(Relaxed);

@@ -179,7 +179,7 @@ impl Comparison {
                 total_alpha: total.alpha,
             },
             total: Total {
-                change: total_change(counts).map(|change| ratio(&change)),
+                change: total_change(counts, total.in_turn).map(|change| ratio(&change)),
                 finding: self.total_finding(),
                 detectable: detectable_total(counts, total),
             },
@@ -242,8 +242,9 @@ impl Comparison {
     }
 
     fn total_finding(&self) -> Finding {
-        let TotalSettings { least_effect, alpha } = self.options.total;
-        let Some(change) = total_change(&self.functions.own) else { return Finding::NotTested };
+        let TotalSettings { least_effect, alpha, in_turn } = self.options.total;
+        let change = total_change(&self.functions.own, in_turn);
+        let Some(change) = change else { return Finding::NotTested };
         let is = |direction| change.p_value(direction, least_effect.ln_1p()) <= alpha;
         match (is(1.0), is(-1.0)) {
             (true, _) => Finding::Slower,
@@ -346,10 +347,7 @@ impl Comparison {
         }));
         let uninformed = &self.functions.without_inlined;
         if !uninformed.is_empty() {
-            let name = |name: &String| {
-                if name.is_empty() { "the program".to_owned() } else { name.clone() }
-            };
-            let modules: Vec<String> = uninformed.iter().map(name).collect();
+            let modules: Vec<&str> = uninformed.iter().map(String::as_str).collect();
             notes.push(format!(
                 "debug information of {} was there on one side only, so inlined functions count for \
                  their callers",

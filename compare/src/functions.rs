@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sigspy_model::{Clock, Frame, LocationId, ModuleId, Profile, StackKind, Symbols};
+use sigspy_model::{Clock, Frame, Location, LocationId, Profile, StackKind, Symbols};
 
 use crate::check::Rename;
 use crate::key::{self, Key};
 use crate::name::Generics;
+use crate::programs::Programs;
 use crate::stats::counts::{Counts, RunTotal};
 
 /// A run: its profile, and how much was done in it.
@@ -119,11 +120,11 @@ impl Functions {
         let mut functions = Self::default();
         let inputs: Vec<Input<'_>> = base.iter().chain(head).copied().collect();
         functions.own.base = base.len();
-        functions.without_inlined = differently_informed(base, head);
-        let program = inputs.first().map_or("", |input| program(input.profile)).to_owned();
+        let programs = Programs::of(base, head);
+        functions.without_inlined = differently_informed(base, head, &programs);
         for (run, input) in inputs.iter().enumerate() {
             let side = usize::from(run >= base.len());
-            Run::new(&mut functions, input, naming, &program, side).count(run);
+            Run::new(&mut functions, input, naming, &programs, side).count(run);
         }
         let runs = inputs.len();
         functions
@@ -154,14 +155,13 @@ impl Functions {
     }
 }
 
-/// The program that was run: it may have another name on the other side.
-fn program(profile: &Profile) -> &str {
-    profile.processes.first().map_or("", |process| key::module(&process.name))
-}
-
 /// Modules of which one side knows inlined functions and the other does not.
-fn differently_informed(base: &[Input<'_>], head: &[Input<'_>]) -> BTreeSet<String> {
-    let (base, head) = (informed(base), informed(head));
+fn differently_informed(
+    base: &[Input<'_>],
+    head: &[Input<'_>],
+    programs: &Programs,
+) -> BTreeSet<String> {
+    let (base, head) = (informed(base, 0, programs), informed(head, 1, programs));
     let differs = |(module, known): (&String, &bool)| {
         head.get(module).is_some_and(|other| other != known).then(|| module.clone())
     };
@@ -169,13 +169,11 @@ fn differently_informed(base: &[Input<'_>], head: &[Input<'_>]) -> BTreeSet<Stri
 }
 
 /// By module, whether debug information was there for any of its code.
-fn informed(inputs: &[Input<'_>]) -> BTreeMap<String, bool> {
+fn informed(inputs: &[Input<'_>], side: usize, programs: &Programs) -> BTreeMap<String, bool> {
     let mut known = BTreeMap::new();
     for Input { profile, symbols, .. } in inputs {
-        let program = program(profile);
         for (location, id) in profile.locations.iter().zip((0..).map(LocationId)) {
-            let Some(module) = location.module else { continue };
-            let name = module_name(profile, module, program);
+            let Some(name) = module_of(profile, location, side, programs) else { continue };
             let has_debug_information = symbols.frames(id).iter().any(|frame| frame.file.is_some());
             *known.entry(name.to_owned()).or_default() |= has_debug_information;
         }
@@ -183,15 +181,16 @@ fn informed(inputs: &[Input<'_>]) -> BTreeMap<String, bool> {
     known
 }
 
-/// Stands for the program that was run, so that its name does not matter.
-const PROGRAM: &str = "";
-
-fn module_name<'a>(profile: &'a Profile, module: ModuleId, program: &str) -> &'a str {
-    let path = profile.modules.get(module.0 as usize).map_or("", |module| &module.path);
-    match key::module(path) {
-        name if name == program => PROGRAM,
-        name => name,
-    }
+/// The canonical module of a location, as the head calls it.
+fn module_of<'a>(
+    profile: &'a Profile,
+    location: &Location,
+    side: usize,
+    programs: &'a Programs,
+) -> Option<&'a str> {
+    let path = profile.modules.get(location.module?.0 as usize).map_or("", |module| &module.path);
+    let name = key::module(path);
+    Some(if side == 0 { programs.in_head(name) } else { name })
 }
 
 /// One profile on its way into [`Functions`].
@@ -211,19 +210,17 @@ impl<'f, 'a> Run<'f, 'a> {
         functions: &'f mut Functions,
         input: &Input<'a>,
         naming: &Naming,
-        base_program: &str,
+        programs: &Programs,
         side: usize,
     ) -> Self {
         let Input { profile, symbols, work } = *input;
         let renamed: HashMap<&Key, &Key> =
             naming.renamed.iter().map(|(from, to)| (from, to)).collect();
-        let program = program(profile);
         let (mut locations, mut places) = (Vec::new(), Vec::new());
         for (location, id) in profile.locations.iter().zip((0..).map(LocationId)) {
-            let module = location.module.map_or("", |module| module_name(profile, module, program));
-            let is_program = location.module.is_some() && module == PROGRAM;
-            let physical = functions.without_inlined.contains(module) && location.module.is_some();
-            let module = if is_program { base_program } else { module };
+            let module = module_of(profile, location, side, programs);
+            let physical = module.is_some_and(|it| functions.without_inlined.contains(it));
+            let module = module.unwrap_or_default();
             let mut frames = symbols.frames(id);
             if physical {
                 frames = &frames[frames.len().saturating_sub(1)..];

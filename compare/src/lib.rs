@@ -15,6 +15,7 @@ mod key;
 #[cfg(test)]
 mod made_up;
 mod name;
+mod programs;
 mod renames;
 pub mod result;
 mod shift;

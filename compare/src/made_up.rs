@@ -45,6 +45,15 @@ impl Run {
         Self { profile, frames: Vec::new() }
     }
 
+    /// Started by something else, which has no samples.
+    pub fn started_by(mut self, wrapper: &str) -> Self {
+        let started = self.profile.processes[0].clone();
+        let wrapper = Process { name: wrapper.to_owned(), ..started.clone() };
+        self.profile.processes = vec![wrapper, started];
+        self.profile.threads[0].process = ProcessId(1);
+        self
+    }
+
     /// So many samples of one stack, root first. A function is `name`, or `module!name`, or
     /// `name@file:line`, in any combination; `outer => inner` is `inner` inlined into `outer`.
     pub fn samples(mut self, functions: &[&str], count: u32) -> Self {

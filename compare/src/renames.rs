@@ -1,7 +1,8 @@
 //! Functions that go by another name since, or were moved.
 //!
 //! One vanished, another appeared and takes about as long: if both have the same last name, are in the
-//! same lines of a file, or have the same callers and callees, they are one.
+//! same lines of a file, or have the same callers and callees, they are one. What says more goes
+//! first: a name pairs before lines do, as all functions of a macro are in one.
 
 use std::collections::BTreeSet;
 
@@ -28,15 +29,20 @@ pub fn pairs(
     let new = one_sided(functions, least_samples, |base, head| (head, base));
     let mut found = Vec::new();
     let mut taken = BTreeSet::new();
-    for gone in gone {
-        let is_pair = |new: &&FunctionId| {
-            !taken.contains(*new)
-                && is_related(functions, gone, **new)
-                && takes_as_long(functions, analysis, gone, **new)
-        };
-        if let Some(new) = new.iter().find(is_pair).copied() {
-            taken.insert(new);
-            found.push((gone, new));
+    for are_related in [same_leaf, same_lines, same_neighbours] {
+        for gone in &gone {
+            let is_pair = |new: &&FunctionId| {
+                !taken.contains(*new)
+                    && are_related(functions, *gone, **new)
+                    && takes_as_long(functions, analysis, *gone, **new)
+            };
+            if taken.contains(gone) {
+                continue;
+            }
+            if let Some(new) = new.iter().find(is_pair) {
+                taken.extend([*gone, *new]);
+                found.push((*gone, *new));
+            }
         }
     }
     found
@@ -59,9 +65,8 @@ fn one_sided(
     found.into_iter().take(MANY).map(|(id, _)| id).collect()
 }
 
-fn is_related(functions: &Functions, gone: FunctionId, new: FunctionId) -> bool {
-    let same_leaf = functions.keys[gone].leaf() == functions.keys[new].leaf();
-    same_leaf || same_lines(functions, gone, new) || same_neighbours(functions, gone, new)
+fn same_leaf(functions: &Functions, gone: FunctionId, new: FunctionId) -> bool {
+    functions.keys[gone].leaf() == functions.keys[new].leaf()
 }
 
 fn same_lines(functions: &Functions, gone: FunctionId, new: FunctionId) -> bool {

@@ -51,7 +51,7 @@ pub fn measure(
         return Ok(Measured::nothing(invalid, warm_up));
     }
     drop(warm_up);
-    let can_confirm = matches!(base, Base::InTurn);
+    let (can_confirm, is_alone) = (matches!(base, Base::InTurn), matches!(base, Base::None));
     let runs = bench.run("", arguments.runs)?;
     let runs = match base {
         Base::Kept(kept) => runs.with_base(kept),
@@ -63,8 +63,9 @@ pub fn measure(
     }
     let mut options = comparing::options(&arguments.comparing);
     options.naming.rules = rules.renames.to_vec();
+    options.total.in_turn = can_confirm;
     let head = runs.inputs(1, divided);
-    let base = if runs.has_base() { runs.inputs(0, divided) } else { head.clone() };
+    let base = if is_alone { head.clone() } else { runs.inputs(0, divided) };
     let first = Comparison::new(&base, &head, &options);
     let (comparison, suspects) = (first.result(), first.suspects());
     let worth_it = rules.policy.unwaived(&suspects, &comparison, rules.today);

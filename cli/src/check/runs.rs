@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use sigspy_compare::Input;
 use sigspy_symbolizer::Sources;
@@ -65,7 +65,8 @@ impl Bench<'_> {
         let recording = self.folder.join(&format!("{name}.sigspy"));
         let program = workload.program(output.clone());
         let recorded = record::record_quietly(self.sampling, &recording, program)?;
-        if interrupt::INTERRUPTS.load(Relaxed) > 0 {
+        let is_unwanted = |signals: &AtomicU32| signals.load(Relaxed) > 0;
+        if is_unwanted(&interrupt::INTERRUPTS) || is_unwanted(&interrupt::TERMINATIONS) {
             return Err(Error::Interrupted);
         }
         let code = recorded.ended.exit_code();
@@ -120,10 +121,6 @@ impl Runs {
     pub fn with_base(self, base: Vec<Run>) -> Self {
         let [_, head] = self.0;
         Self([base, head])
-    }
-
-    pub fn has_base(&self) -> bool {
-        !self.0[0].is_empty()
     }
 
     pub fn of_head(&self) -> impl Iterator<Item = &Run> + Clone {

@@ -1,3 +1,5 @@
+use sigspy_model::{Process, ProcessId, Thread, ThreadId};
+
 use super::*;
 use crate::check::Rename;
 use crate::made_up::{Run, Side};
@@ -172,7 +174,57 @@ fn the_program_may_have_another_name_and_its_libraries_another_version() {
     let (base, head) = (run("app-old", "/lib/libc-2.31.so"), run("app-new", "/lib/libc.so.6"));
     let result = compared(&base, &head);
     let keys: Vec<String> = result.functions.iter().map(Function::key).collect();
-    assert_eq!(keys, ["app-old!main", "libc!memcpy"]);
+    assert_eq!(keys, ["app-new!main", "libc!memcpy"]);
+}
+
+#[test]
+fn the_program_is_one_whoever_has_started_it() {
+    let run = |program, wrapper| {
+        let run = Run::of(program).samples(&["main"], 500).samples(&["main", "work"], 400);
+        Side::of([run.started_by(wrapper)])
+    };
+    for wrapper in ["env", "sh"] {
+        let result = compared(&run("v1", "env"), &run("v2", wrapper));
+        let keys: Vec<String> = result.functions.iter().map(Function::key).collect();
+        assert_eq!(keys, ["v2!main", "v2!work"]);
+        assert!(result.functions.iter().all(|one| one.labels.is_empty()), "{result:?}");
+    }
+}
+
+#[test]
+fn programs_that_are_on_both_sides_keep_their_names() {
+    let run = |first, second: &str| {
+        let other = format!("{second}!main");
+        let mut run = Run::of(first).samples(&["main"], 500).samples(&[&other], 400);
+        let process = run.profile.processes[0].clone();
+        run.profile.processes.push(Process { name: second.to_owned(), ..process });
+        let thread = run.profile.threads[0].clone();
+        run.profile.threads.push(Thread { process: ProcessId(1), ..thread });
+        run.profile.samples[1].thread = ThreadId(1);
+        Side::of([run])
+    };
+    let result = compared(&run("cc1", "as"), &run("as", "cc1"));
+    let keys: Vec<String> = result.functions.iter().map(Function::key).collect();
+    assert_eq!(keys, ["as!main", "cc1!main"]);
+}
+
+#[test]
+fn an_equal_name_says_more_than_an_equal_line() {
+    let named = |path: &str| {
+        let path = path.to_owned();
+        move |run: Run, percent: u32| {
+            let one = |run: Run, n: u32| {
+                let name = format!("{path}::g{n}@all.c:7");
+                run.samples(&["main", &name], (500 + n) * percent / 100)
+            };
+            (1..=7).fold(run, one)
+        }
+    };
+    let result = compared(&side(named("a")), &side(named("b")));
+    for n in 1..=7 {
+        let labels = &function(&result, &format!("b::g{n}")).labels;
+        assert_eq!(*labels, [Label::Renamed(format!("a::g{n}"))]);
+    }
 }
 
 #[test]
@@ -182,7 +234,7 @@ fn inlined_functions_count_for_their_callers_if_one_side_does_not_know_them() {
     let result = compared(&informed, &blind);
     assert_eq!(result.functions.len(), 1);
     assert_eq!(result.functions[0].function, "main");
-    assert!(result.notes.iter().any(|note| note.starts_with("debug information of the program")));
+    assert!(result.notes.iter().any(|note| note.starts_with("debug information of app was")));
     assert_eq!(compared(&informed, &informed).functions[0].function, "helper");
 }
 

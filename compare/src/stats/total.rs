@@ -11,28 +11,30 @@ pub struct TotalSettings {
     pub least_effect: f64,
     /// Chance of a false alarm.
     pub alpha: f64,
+    /// Whether each run of the base has run next to the one of the head with the same number.
+    pub in_turn: bool,
 }
 
 impl Default for TotalSettings {
     fn default() -> Self {
-        Self { least_effect: 0.02, alpha: 0.01 }
+        Self { least_effect: 0.02, alpha: 0.01, in_turn: false }
     }
 }
 
-/// Runs are compared in pairs from here on: fewer pairs have too few degrees of freedom.
+/// Runs in turn are compared in pairs from here on: fewer pairs have too few degrees of freedom.
 const PAIRED: usize = 8;
 
 /// The change of CPU time for each unit of work. `None` without two runs on each side.
 ///
-/// By Welch's t; by the differences of pairs, which ran one after the other, if there are many.
+/// By Welch's t; by the differences of pairs if there are many `in_turn`.
 /// Source: B. L. Welch, The generalization of `Student's' problem, Biometrika 34 (1947).
-pub fn total_change(counts: &Counts) -> Option<Change> {
+pub fn total_change(counts: &Counts, in_turn: bool) -> Option<Change> {
     let y = logarithms(counts);
     let (base, head) = counts.sides(&y);
     if base.len() < 2 || head.len() < 2 {
         return None;
     }
-    if base.len() == head.len() && base.len() >= PAIRED {
+    if in_turn && base.len() == head.len() && base.len() >= PAIRED {
         let differences: Vec<f64> = head.iter().zip(base).map(|(head, base)| head - base).collect();
         let (variance, df) = variance_of_mean(&differences);
         return Some(Change { log_ratio: mean(&differences), standard_error: variance.sqrt(), df });
@@ -80,28 +82,32 @@ mod tests {
     fn welchs_test_has_the_known_answer() {
         // Logarithms 1, 2, 3 and 4, 6, 8: t = 4 / sqrt(1/3 + 4/3), df = (5/3)² / (1/18 + 16/18).
         let e = |powers: [i32; 3]| powers.map(|power| std::f64::consts::E.powi(power));
-        let change = total_change(&counts(&e([1, 2, 3]), &e([4, 6, 8]))).unwrap();
+        let change = total_change(&counts(&e([1, 2, 3]), &e([4, 6, 8])), false).unwrap();
         assert!((change.log_ratio - 4.0).abs() < 1e-9);
         assert!((change.standard_error - (5.0_f64 / 3.0).sqrt()).abs() < 1e-9);
         assert!((change.df - 25.0 / 9.0 / (17.0 / 18.0)).abs() < 1e-9);
     }
 
     #[test]
-    fn many_runs_are_compared_in_pairs() {
+    fn many_runs_in_turn_are_compared_in_pairs() {
         let base: Vec<f64> = (1..=8).map(f64::from).collect();
         let head: Vec<f64> = base.iter().map(|cpu| cpu * 1.1).collect();
-        let change = total_change(&counts(&base, &head)).unwrap();
-        assert!(change.p_value(1.0, 0.02_f64.ln_1p()) < 1e-6, "{change:?}");
+        let p = |in_turn| {
+            let change = total_change(&counts(&base, &head), in_turn).unwrap();
+            change.p_value(1.0, 0.02_f64.ln_1p())
+        };
+        assert!(p(true) < 1e-6, "{}", p(true));
+        assert!(p(false) > 0.1, "the order of other runs says nothing: {}", p(false));
     }
 
     #[test]
     fn one_run_is_not_compared() {
-        assert_eq!(total_change(&counts(&[1.0], &[2.0, 2.0])), None);
+        assert_eq!(total_change(&counts(&[1.0], &[2.0, 2.0]), false), None);
     }
 
     #[test]
     fn runs_without_any_difference_are_not_slower() {
-        let change = total_change(&counts(&[1.0; 3], &[1.0; 3])).unwrap();
+        let change = total_change(&counts(&[1.0; 3], &[1.0; 3]), false).unwrap();
         assert!(change.p_value(1.0, 0.02) > 0.5);
     }
 }

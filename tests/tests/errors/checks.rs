@@ -26,13 +26,22 @@ pub fn the_output_of_a_run_is_gone() {
 
 #[test]
 pub fn a_check_is_interrupted() {
+    ended_by(Signal::SIGINT);
+}
+
+#[test]
+fn a_check_is_ended() {
+    ended_by(Signal::SIGTERM);
+}
+
+fn ended_by(signal: Signal) {
     let folder = TempDir::new();
     let sleeps = "sh -c 'touch ready; exec sleep 60'";
     let mut check = sigspy_in(&folder);
     check.args(["check", "--base-command", sleeps, "--head-command", sleeps]);
     let running = spawn(&mut check);
     wait_until("the program is running", || folder.join("ready").exists());
-    running.signal_group(Signal::SIGINT);
+    running.signal_group(signal);
     let outcome = running.wait_within(Duration::from_secs(30)).expect(130);
     assert_eq!(outcome.errors(), ["error: interrupted, and nothing can be told"], "{outcome}");
 }
