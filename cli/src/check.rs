@@ -15,8 +15,8 @@ use std::path::Path;
 
 use sigspy_compare::Noise;
 use sigspy_compare::check::{
-    Baseline, CheckResult, CheckedSide, Date, Order, Plan, Policy, Runner, Setup, Source, Verdict,
-    decide,
+    Baseline, CheckResult, CheckedSide, Date, Found, Order, Plan, Policy, Runner, Setup, Source,
+    Standing, Verdict, decide,
 };
 
 use crate::args::{Check, Global, Inconclusive};
@@ -25,7 +25,7 @@ use crate::{config, output};
 use folder::Folder;
 use measure::{Base, Measured, Rules, measure};
 use outputs::Outputs;
-use runs::Bench;
+use runs::{Bench, Runs};
 use workload::Workload;
 
 /// Exit status if there is no answer.
@@ -62,17 +62,35 @@ fn check(arguments: &Check, global: &Global) -> Result<(CheckResult, Option<Nois
     let Measured { evidence, runs, noise, notes } = measured;
     let head = bench.workloads[1].as_ref().map(Workload::side).unwrap_or_default();
     let runner = runner::this(runs.samples_per_second());
-    if let Some(folder) = arguments.save_baseline.as_deref().filter(|_| evidence.invalid.is_empty())
-    {
-        baseline::write(folder, head.clone(), runner.clone(), runs.of_head())?;
-    }
     let (base, baseline) = (compared.side, compared.baseline);
     let plan = plan(arguments, baseline.source);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let setup = Setup { version, base, head, runner, plan, baseline };
     let mut result = decide(setup, evidence, &policy, rules.today);
     result.notes.extend(notes);
+    if let Some(folder) = &arguments.save_baseline {
+        result.notes.extend(save(folder, &result, &runs)?);
+    }
     Ok((result, noise))
+}
+
+/// Keeps the runs of the head, if they are good. A sentence if they do not replace those that are there:
+/// what is slower would be slower than nothing from then on.
+fn save(folder: &Path, result: &CheckResult, runs: &Runs) -> Result<Option<String>, Error> {
+    let is_open =
+        |found: &Found| matches!(found.standing, Standing::Regression | Standing::Suspect);
+    if result.verdict == Verdict::Invalid {
+        return Ok(None);
+    }
+    if baseline::is_there(folder) && result.findings.iter().any(is_open) {
+        return Ok(Some(format!(
+            "the baseline in {} stays as it was, as something is slower; to accept that, add an \
+             [[accept]] to the settings, or remove the folder",
+            folder.display()
+        )));
+    }
+    let Setup { head, runner, .. } = &result.setup;
+    baseline::write(folder, head.clone(), runner.clone(), runs.of_head()).map(|()| None)
 }
 
 /// What is run, and what that is compared with.

@@ -21,8 +21,8 @@ pub fn run(arguments: &Diff) -> Result<u8, Error> {
     let base = comparing::read(&bases, &arguments.places)?;
     let new = comparing::read(&news, &arguments.places)?;
     let comparison = Comparison::new(
-        &comparing::inputs(&base, arguments.base_work),
-        &comparing::inputs(&new, arguments.new_work),
+        &comparing::inputs(&base, arguments.base_work.unwrap_or(1.0)),
+        &comparing::inputs(&new, arguments.new_work.unwrap_or(1.0)),
         &comparing::options(&arguments.comparing),
     );
     let options = ComparisonOptions {

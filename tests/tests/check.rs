@@ -86,6 +86,13 @@ fn what_keeps_a_check_from_an_answer_has_an_exit_status_of_its_own() {
     run_check(&["--no-such-flag"]).expect(2);
     let missing = run_check(&["--base", "./nowhere", "--head", "./nowhere"]).expect(2);
     assert!(missing.errors()[0].contains("nowhere"), "{missing}");
+    let late = run_check(&["--base", "/bin/true", "--head", "./nowhere"]).expect(2);
+    assert!(!late.stderr.contains("base-warm-up"), "nothing was run for nothing: {late}");
+    let both = ["--base", "/bin/true", "--head", "/bin/true"];
+    let alone = run_check(&[&both, &["--confirm", "1"][..]].concat()).expect(2);
+    assert!(alone.stderr.contains("0, or 2 to 1000 runs"), "{alone}");
+    let undivided = run_check(&[&both, &["--normalize", "work"][..]].concat()).expect(2);
+    assert!(undivided.stderr.contains("--work <WORD>"), "{undivided}");
     let nothing = run_check(&["--self-test"]).expect(2);
     assert!(nothing.errors()[0].contains("there is no command to run"), "{nothing}");
 }

@@ -165,7 +165,19 @@ fn runs_that_were_kept_warn_and_do_not_fail() {
     assert!(slower.text().starts_with("Inconclusive: "), "{slower}");
     assert!(slower.text().contains("part_1 in parts takes"), "{slower}");
 
+    let saved = with_kept("./slower", &["--save-baseline", "kept"]).expect(0);
+    assert!(saved.text().contains("the baseline in kept stays as it was"), "{saved}");
+    let slower = with_kept("./slower", &[]).expect(0);
+    assert!(slower.text().contains("part_1 in parts takes"), "{slower}");
+
     let description = project.read("kept/baseline.json");
+    let (before, _) = description.split_once("\"work\"").expect("it tells how much was done");
+    for work in ["[]", "[1.0, 0.0, 1.0]"] {
+        let empty = format!("{before}\"work\": {work}}}");
+        fs::write(project.folder.join("kept/baseline.json"), empty).expect("it can be written");
+        let refused = with_kept("./base", &[]).expect(2);
+        assert!(refused.errors()[0].contains("it has no runs, or their work"), "{refused}");
+    }
     let elsewhere = description.replace("\"cpus\": ", "\"cpus\": 1");
     fs::write(project.folder.join("kept/baseline.json"), elsewhere).expect("it can be written");
     let moved = with_kept("./base", &["--inconclusive", "pass"]).expect(0);

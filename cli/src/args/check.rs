@@ -49,15 +49,15 @@ pub struct Check {
     #[arg(long, value_name = "RUNS", default_value_t = 5,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub runs: u16,
-    /// Runs of each side to confirm what seems slower, 0 for none [default: as many as --runs]
-    #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    /// Runs of each side to confirm what seems slower, 0 for none, else at least 2 [default: as many as --runs]
+    #[arg(long, value_name = "RUNS", value_parser = confirming)]
     pub confirm: Option<u16>,
     /// Runs of each side before these, which do not count
     #[arg(long, value_name = "RUNS", default_value_t = 1)]
     pub warm_up: u16,
     /// The program says how much it has done: the number after this word, in the last such line of its
     /// output. It must be the same in all runs, unless --normalize work divides by it
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", required_if_eq("normalize", "work"))]
     pub work: Option<String>,
     #[command(flatten)]
     pub comparing: Comparing,
@@ -87,6 +87,12 @@ pub struct Check {
     pub words: Vec<OsString>,
     #[command(flatten)]
     pub outputs: Outputs,
+}
+
+/// One run alone does not tell how much runs differ, so it confirms nothing.
+fn confirming(text: &str) -> Result<u16, String> {
+    let runs = text.parse().ok().filter(|runs| matches!(runs, 0 | 2..=1000));
+    runs.ok_or_else(|| "0, or 2 to 1000 runs".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -28,12 +28,12 @@ pub struct Diff {
     /// Recordings after, one of each run
     #[arg(long = "new", value_name = "FILE", num_args = 1.., requires = "bases")]
     pub news: Vec<PathBuf>,
-    /// How much was done in each run before, in any unit, if that is not the same after
-    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = work)]
-    pub base_work: f64,
-    /// How much was done in each run after
-    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = work)]
-    pub new_work: f64,
+    /// How much was done in each run before, in any unit, if that is not the same after [default: 1]
+    #[arg(long, value_name = "NUMBER", value_parser = work, required_if_eq("normalize", "work"))]
+    pub base_work: Option<f64>,
+    /// How much was done in each run after [default: 1]
+    #[arg(long, value_name = "NUMBER", value_parser = work, required_if_eq("normalize", "work"))]
+    pub new_work: Option<f64>,
     #[command(flatten)]
     pub comparing: Comparing,
     #[command(flatten)]

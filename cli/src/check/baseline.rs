@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use sigspy_compare::check::{CheckedSide, Runner};
 
@@ -52,9 +53,19 @@ pub fn read(folder: &Path) -> Result<Option<Baseline>, Error> {
     if schema != SCHEMA {
         return Err(Error::ResultVersion { path, schema });
     }
+    let is_amount = |work: &f64| work.is_finite() && *work > 0.0;
+    if work.is_empty() || !work.iter().flatten().all(is_amount) {
+        let problem = "it has no runs, or their work is not above 0";
+        return Err(Error::NoResult(path, serde_json::Error::custom(problem)));
+    }
     let run = |(index, work)| Run::read(&recording(folder, index), work);
     let runs = work.into_iter().enumerate().map(run).collect::<Result<_, _>>()?;
     Ok(Some(Baseline { side, runner, runs }))
+}
+
+/// Whether a folder is a baseline.
+pub fn is_there(folder: &Path) -> bool {
+    folder.join(DESCRIPTION).is_file()
 }
 
 /// Fails if a folder has something else in it, which would be mixed up with what is kept.
@@ -62,7 +73,7 @@ pub fn check_room(folder: &Path) -> Result<(), Error> {
     let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     match folder.symlink_metadata() {
         Err(_) => Ok(()),
-        Ok(_) if folder.join(DESCRIPTION).is_file() || is_empty() => Ok(()),
+        Ok(_) if is_there(folder) || is_empty() => Ok(()),
         Ok(_) => Err(Error::NoBaseline(folder.into())),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf, absolute};
 
 use sigspy_collector::Place;
@@ -47,8 +48,13 @@ impl Workload {
         Self { argv: words.to_owned(), folder: here()?, label, git_revision: None }.checked()
     }
 
+    /// Fails if there is no such program, before the other one has run in vain.
     fn checked(self) -> Result<Self, Error> {
-        if self.argv.is_empty() { Err(Error::NothingToCheck) } else { Ok(self) }
+        let name = self.argv.first().ok_or(Error::NothingToCheck)?;
+        let is_path = name.as_bytes().contains(&b'/');
+        let file = if is_path { self.folder.join(name).into() } else { name.clone() };
+        sigspy_collector::check_program(&sigspy_collector::find_program(&file)?)?;
+        Ok(self)
     }
 
     /// One run, whose output goes to a file.

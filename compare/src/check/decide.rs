@@ -177,6 +177,11 @@ fn doubts(
             Standing::Suspect => {
                 doubts.push(format!("{found}, and no more runs were made to confirm it"))
             }
+            Standing::NotConfirmed if !is_ruled_out(found, evidence) => doubts.push(format!(
+                "{} seemed slower at first, and the runs made to confirm it cannot rule that out; \
+                 make more of them, or longer ones",
+                found.subject.name()
+            )),
             Standing::Regression if !setup.baseline.may_fail => {
                 doubts.push(format!("{found}, compared with a baseline that may not fail a build"))
             }
@@ -186,6 +191,13 @@ fn doubts(
     let unsure = budgets.iter().filter(|budget| budget.outcome == Outcome::CannotTell);
     doubts.extend(unsure.map(|budget| format!("{budget}, which may be chance")));
     doubts
+}
+
+/// Whether the runs made to confirm a change tell that it is not as large as it first seemed.
+fn is_ruled_out(found: &Found, evidence: &Evidence) -> bool {
+    let again = evidence.confirmation.as_ref();
+    let knows_noise = again.is_some_and(|again| again.comparison.noise_is_known);
+    knows_noise && found.again.is_some_and(|again| again.high < found.first.ratio)
 }
 
 /// Why a slowdown by `must_see` may have gone unseen.
@@ -276,6 +288,15 @@ mod tests {
         }
     }
 
+    /// `parse` is slower in the first runs alone.
+    fn slower_once(again: Option<Ratio>) -> Evidence {
+        let mut evidence = slower_twice();
+        let confirmation = evidence.confirmation.as_mut().unwrap();
+        confirmation.confirmed = Suspects::default();
+        confirmation.comparison.functions.last_mut().unwrap().change = again;
+        evidence
+    }
+
     fn decided(evidence: Evidence) -> CheckResult {
         decide(setup(), evidence, &Policy::default(), today())
     }
@@ -293,11 +314,25 @@ mod tests {
 
     #[test]
     fn what_does_not_show_again_is_no_regression() {
-        let mut evidence = slower_twice();
-        evidence.confirmation.as_mut().unwrap().confirmed = Suspects::default();
-        let result = decided(evidence);
+        let result = decided(slower_once(Some(ratio(1.0))));
         assert_eq!((result.verdict, result.exit_code()), (Verdict::Ok, 0));
         assert_eq!(result.found(Standing::NotConfirmed).count(), 1);
+    }
+
+    #[test]
+    fn runs_that_could_not_confirm_anything_rule_nothing_out() {
+        let is_unsure = |evidence| {
+            let result = decided(evidence);
+            assert_eq!((result.verdict, result.exit_code()), (Verdict::Inconclusive, 3));
+            assert!(result.reasons[0].starts_with("parse in app seemed slower at first, and"));
+        };
+        let single = |mut evidence: Evidence| {
+            evidence.confirmation.as_mut().unwrap().comparison.noise_is_known = false;
+            evidence
+        };
+        is_unsure(single(slower_once(Some(ratio(1.0)))));
+        is_unsure(slower_once(Some(Ratio { ratio: 1.1, low: 0.7, high: 1.7 })));
+        is_unsure(slower_once(None));
     }
 
     #[test]

@@ -2,8 +2,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use sigspy_compare::Site;
+use sigspy_compare::check::{Standing, Subject};
+use sigspy_compare::result::Label;
 
-use super::made_up::{hostile, inconclusive, invalid, ok, regression};
+use super::made_up::{found, hostile, inconclusive, invalid, ok, regression};
 use super::*;
 
 type Format = fn(&CheckResult, &mut dyn Write) -> Result<(), Error>;
@@ -184,4 +186,17 @@ fn a_fingerprint_is_that_of_the_function() {
     }
     assert_eq!(fingerprint(&moved), fingerprint(&regression()));
     assert_ne!(fingerprint(&regression()), fingerprint(&hostile("other")));
+}
+
+#[test]
+fn what_is_on_one_side_only_has_no_ratio() {
+    let change = |label| {
+        let mut found = found(Standing::Improvement, "parse", None);
+        if let Subject::Function(function) = &mut found.subject {
+            function.labels.push(label);
+        }
+        words::change_of(&found).0
+    };
+    assert_eq!(change(Label::New), "new");
+    assert_eq!(change(Label::Gone), "gone");
 }

@@ -6,7 +6,7 @@ use sigspy_compare::check::{
 };
 use sigspy_compare::result::{Comparison, Function};
 
-use crate::comparison::words::{change, detectable, interval};
+use crate::comparison::words::{change, changed, detectable};
 use crate::names::{presentable, shortened};
 
 /// Characters of a name, and of a sentence with names in it.
@@ -73,11 +73,11 @@ pub fn standing(found: &Found) -> String {
 
 /// The change of a finding and its interval.
 pub fn change_of(found: &Found) -> (String, String) {
-    let ratio = found.change();
-    match found.subject.is_new() {
-        true => ("new".to_owned(), "-".to_owned()),
-        false => (change(ratio.ratio), interval(&ratio)),
-    }
+    let labels = match &found.subject {
+        Subject::Function(function) => &function.labels[..],
+        Subject::Total { .. } => &[],
+    };
+    changed(labels, Some(found.change()))
 }
 
 /// A name that is fit to be shown.

@@ -34,8 +34,13 @@ pub fn q_value(q: Option<f64>) -> String {
 
 /// What is shown as the change of a function, and as its interval.
 pub fn change_of(function: &Function) -> (String, String) {
-    let label = |label| function.labels.contains(&label);
-    match function.change {
+    changed(&function.labels, function.change)
+}
+
+/// As [`change_of`], by a change that was measured otherwise. What is on one side only has no ratio.
+pub fn changed(labels: &[Label], measured: Option<Ratio>) -> (String, String) {
+    let label = |label| labels.contains(&label);
+    match measured {
         _ if label(Label::New) => ("new".to_owned(), "-".to_owned()),
         _ if label(Label::Gone) => ("gone".to_owned(), "-".to_owned()),
         Some(ratio) => (change(ratio.ratio), interval(&ratio)),
