@@ -23,8 +23,9 @@ const NO_PROGRAM: RawFd = -1;
 /// From now on until [`unwatch`], signals are counted, passed on, or left to the program; those that
 /// are ignored stay so. Counts begin anew.
 pub fn watch() {
-    INTERRUPTS.store(0, Relaxed);
-    TOGGLES.store(0, Relaxed);
+    for count in [&INTERRUPTS, &TERMINATIONS, &TOGGLES] {
+        count.store(0, Relaxed);
+    }
     let handle = |signal, handler| set(signal, SigHandler::Handler(handler));
     handle(Signal::SIGINT, count);
     handle(Signal::SIGTERM, pass_on);
@@ -81,9 +82,9 @@ extern "C" fn toggle(_: i32) {
 }
 
 extern "C" fn pass_on(signal: i32) {
-    TERMINATIONS.fetch_add(1, Relaxed);
     use nix::errno::Errno;
     use nix::libc::{SYS_pidfd_send_signal, siginfo_t, syscall};
+    TERMINATIONS.fetch_add(1, Relaxed);
     let program = PROGRAM.load(Relaxed);
     if program == NO_PROGRAM {
         return;
