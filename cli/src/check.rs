@@ -56,7 +56,7 @@ fn check(arguments: &Check, global: &Global) -> Result<(CheckResult, Option<Nois
         workloads: compared.workloads,
         sampling: &arguments.sampling,
         work: arguments.work.as_deref(),
-        folder: Folder::new(arguments.keep.as_deref())?,
+        folder: Folder::new(arguments.keep.as_deref(), arguments.sampling.force)?,
     };
     let measured = measure(arguments, &bench, compared.base, &rules)?;
     let Measured { evidence, runs, noise, notes } = measured;

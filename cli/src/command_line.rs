@@ -59,8 +59,20 @@ pub fn with_settings<A>(
 
 /// Where the name of the command is.
 fn place_of(name: &str, words: &[OsString]) -> usize {
-    let is_value = |index: usize| words[index - 1] == "--config" || words[index - 1] == "--color";
-    (1..words.len()).find(|&index| words[index] == name && !is_value(index)).unwrap_or(0)
+    let is_it = |index: &usize| words[*index] == name && !is_value(words, *index);
+    (1..words.len()).find(is_it).unwrap_or(0)
+}
+
+/// Whether a word is the value of a flag that all commands have.
+fn is_value(words: &[OsString], index: usize) -> bool {
+    words[index - 1] == "--config" || words[index - 1] == "--color"
+}
+
+/// The word that stands where the name of the command should be.
+pub fn name_in(words: &[OsString]) -> Option<&OsString> {
+    let is_flag = |index: usize| words[index].as_encoded_bytes().starts_with(b"-");
+    let is_name = |index: &usize| !is_flag(*index) && !is_value(words, *index);
+    (1..words.len()).find(is_name).map(|index| &words[index])
 }
 
 /// Understands `words`, the first of which is the program.
@@ -142,6 +154,19 @@ mod tests {
         ];
         for (line, count, expected) in table {
             assert_eq!(with_input(&words(line), count), words(expected));
+        }
+    }
+
+    #[test]
+    fn the_command_is_known_even_if_its_flags_are_not() {
+        let table = [
+            ("sigspy check --bad", Some("check")),
+            ("sigspy -q --color always check --bad", Some("check")),
+            ("sigspy --config check record --bad", Some("record")),
+            ("sigspy --color=always", None),
+        ];
+        for (line, name) in table {
+            assert_eq!(name_in(&words(line)), name.map(OsString::from).as_ref(), "{line}");
         }
     }
 

@@ -17,9 +17,10 @@ const NAME_WIDTH: usize = 100;
 pub fn run(arguments: &Diff) -> Result<u8, Error> {
     let bases = side(arguments.base.as_deref(), &arguments.bases);
     let news = side(arguments.new.as_deref(), &arguments.news);
-    let mut sink = Sink::create(&arguments.output, arguments.force)?;
     let base = comparing::read(&bases, &arguments.places)?;
     let new = comparing::read(&news, &arguments.places)?;
+    // After reading: it may be one of these.
+    let mut sink = Sink::create(&arguments.output, arguments.force)?;
     let comparison = Comparison::new(
         &comparing::inputs(&base, arguments.base_work.unwrap_or(1.0)),
         &comparing::inputs(&new, arguments.new_work.unwrap_or(1.0)),

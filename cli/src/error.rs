@@ -49,6 +49,8 @@ pub enum Error {
     },
     /// A folder that has something else in it.
     NoBaseline(PathBuf),
+    /// A folder for recordings that has something in it.
+    NotEmpty(PathBuf),
     /// `check` has no command to run.
     NothingToCheck,
     /// What a program has written.
@@ -146,7 +148,7 @@ impl fmt::Display for Error {
             Self::Report(error) => error.fmt(f),
             Self::Exists(path) => write!(
                 f,
-                "{} exists and was not written by sigspy; choose another name with -o, \
+                "{} exists, and is no recording or flame graph of sigspy; choose another name, \
                  or replace it with --force",
                 path.display()
             ),
@@ -211,6 +213,12 @@ impl fmt::Display for Error {
             Self::NoBaseline(path) => write!(
                 f,
                 "{} has something else than a baseline in it; name a new folder",
+                path.display()
+            ),
+            Self::NotEmpty(path) => write!(
+                f,
+                "{} has files in it that may be overwritten; name a new folder, or replace them with \
+                 --force",
                 path.display()
             ),
             Self::NothingToCheck => f.write_str(

@@ -14,8 +14,8 @@ pub fn run(arguments: Flamegraph) -> Result<u8, Error> {
     let Flamegraph { sampling, output, input, drawing, command } = arguments;
     let path = output.unwrap_or_else(|| "flamegraph.svg".into());
     if let Some(input) = input {
-        let sink = Sink::create(&path, sampling.force)?;
         let named = named::read_aloud(&input, sources::of(&sampling.places))?;
+        let sink = Sink::create(&path, sampling.force)?;
         draw(named, drawing, sink, &path)?;
         return Ok(0);
     }
@@ -40,10 +40,24 @@ pub fn draw_program(
     Ok(ended.exit_code())
 }
 
-/// Where the recording behind a flame graph goes.
+/// Where the recording behind a flame graph goes: nothing can be put beside a pipe or a device.
 pub fn beside(graph: &Path, program: &Path) -> PathBuf {
-    match graph.to_str() {
-        Some(STDOUT) => output::default_recording(program),
-        _ => graph.with_extension("sigspy"),
+    if graph == Path::new(STDOUT) || output::is_stream(graph) {
+        return output::default_recording(program);
+    }
+    graph.with_extension("sigspy")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_is_beside_its_flame_graph_if_that_is_a_file() {
+        let recording = |graph| beside(Path::new(graph), Path::new("/bin/app"));
+        assert_eq!(recording("nowhere/x.svg"), Path::new("nowhere/x.sigspy"));
+        for stream in ["-", "/dev/null", "/dev/full"] {
+            assert!(recording(stream).to_str().unwrap().starts_with("sigspy-app-"), "{stream}");
+        }
     }
 }

@@ -44,7 +44,9 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     message::set_up(&arguments.global);
-    ended(command_line::add_settings(&words, arguments).and_then(run))
+    let is_check = matches!(arguments.command, Command::Check(_));
+    let result = command_line::add_settings(&words, arguments).and_then(run);
+    ended(if is_check { result.map_err(Error::in_check) } else { result })
 }
 
 fn run(arguments: Arguments) -> Result<u8, Error> {
@@ -53,7 +55,7 @@ fn run(arguments: Arguments) -> Result<u8, Error> {
         Command::Record(arguments) => record::run(arguments),
         Command::Flamegraph(arguments) => flamegraph::run(*arguments),
         Command::Report(arguments) => report::run(arguments),
-        Command::Check(arguments) => check::run(&arguments, &global).map_err(Error::in_check),
+        Command::Check(arguments) => check::run(&arguments, &global),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Import(arguments) => import::run(&arguments),
@@ -98,7 +100,8 @@ fn ended(result: Result<u8, Error>) -> ExitCode {
 /// Help and version are no errors. All others are ours, never the program's.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print(); // nobody is left to tell
-    let is_check = env::args_os().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    let failed = if is_check.is_some_and(|word| word == "check") { check::FAILED } else { 125 };
+    let words: Vec<OsString> = env::args_os().collect();
+    let is_check = command_line::name_in(&words).is_some_and(|name| name == "check");
+    let failed = if is_check { check::FAILED } else { 125 };
     if error.use_stderr() { ExitCode::from(failed) } else { ExitCode::SUCCESS }
 }

@@ -34,11 +34,11 @@ pub fn open(path: &Path, force: bool) -> Result<Output, Error> {
         // Nothing became of it: whoever was to write it was killed.
         Ok(old) if old.is_file() && old.len() == 0 => fs::remove_file(path).map_err(failed)?,
         Ok(old) if old.is_file() && is_ours(path) => {
-            fs::rename(path, with_suffix(path, ".old")).map_err(failed)?;
+            put_aside(path, force)?;
         }
         Ok(old) if old.is_file() && force => fs::remove_file(path).map_err(failed)?,
         // /dev/stdout and its like are made to be written to.
-        Ok(_) if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) => {
+        Ok(_) if is_stream(path) => {
             let file = File::options().write(true).open(path).map_err(failed)?;
             return Ok(Output { file, is_new: false });
         }
@@ -47,6 +47,20 @@ pub fn open(path: &Path, force: bool) -> Result<Output, Error> {
     }
     let file = File::options().write(true).create_new(true).mode(0o600).open(path);
     Ok(Output { file: file.map_err(failed)?, is_new: true })
+}
+
+/// Whether it is there, and is a pipe, a device or the like.
+pub fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
+}
+
+/// Renames a file of ours to `path.old`. Another one of that name is an error unless `force`.
+fn put_aside(path: &Path, force: bool) -> Result<(), Error> {
+    let old = with_suffix(path, ".old");
+    if !force && fs::symlink_metadata(&old).is_ok_and(|data| !data.is_file() || !is_ours(&old)) {
+        return Err(Error::Exists(old));
+    }
+    fs::rename(path, old).map_err(|error| Error::Create(path.into(), error))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -117,17 +131,24 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// Points [`LATEST`] to `recording`, and `sigspy.sigspy.old` to the one before. A file of that
-/// name that is no link is left alone.
+/// Points [`LATEST`] to `recording`, and `sigspy.sigspy.old` to the one before. Files of these
+/// names that are no links are left alone.
 pub fn point_to_latest(recording: &Path) -> io::Result<()> {
-    let latest = Path::new(LATEST);
+    point(Path::new(LATEST), recording)
+}
+
+/// A link is relative to its own folder, which for [`LATEST`] is this one.
+fn point(latest: &Path, recording: &Path) -> io::Result<()> {
     if recording == latest {
         return Ok(());
     }
-    // A link is relative to its own folder, which is this one.
+    let old = with_suffix(latest, ".old");
     match fs::symlink_metadata(latest) {
-        Ok(data) if data.is_symlink() => fs::rename(latest, with_suffix(latest, ".old"))?,
-        Ok(_) => return Ok(()),
+        Ok(data) if !data.is_symlink() => return Ok(()),
+        Ok(_) if old.symlink_metadata().is_ok_and(|data| !data.is_symlink()) => {
+            fs::remove_file(latest)?;
+        }
+        Ok(_) => fs::rename(latest, old)?,
         Err(_) => {}
     }
     symlink(recording, latest)
@@ -160,6 +181,39 @@ mod tests {
         assert!(create(&path, false).is_ok(), "an empty file is one that was not finished");
         assert!(is_ours(&folder.join("x.svg.old")));
         assert!(create(&folder, false).is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_put_aside_over_a_file_of_somebody_else() {
+        let folder = std::env::temp_dir().join(format!("sigspy-old-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (path, old) = (folder.join("x.svg"), folder.join("x.svg.old"));
+        let graph = format!("<svg></svg>{SVG_MARK}");
+        fs::write(&path, &graph).unwrap();
+        fs::write(&old, "a letter").unwrap();
+        assert!(matches!(create(&path, false), Err(Error::Exists(at)) if at == old));
+        assert_eq!(fs::read_to_string(&path).unwrap(), graph);
+        assert_eq!(fs::read_to_string(&old).unwrap(), "a letter");
+        assert!(create(&path, true).is_ok());
+        assert_eq!(fs::read_to_string(&old).unwrap(), graph);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_link_to_the_latest_recording_replaces_links_alone() {
+        let folder = std::env::temp_dir().join(format!("sigspy-latest-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (latest, old) = (folder.join(LATEST), with_suffix(&folder.join(LATEST), ".old"));
+        let point_to = |name: &str| point(&latest, Path::new(name)).unwrap();
+        ["one", "two", "three"].into_iter().for_each(point_to);
+        assert_eq!(fs::read_link(&latest).unwrap(), Path::new("three"));
+        assert_eq!(fs::read_link(&old).unwrap(), Path::new("two"));
+        fs::remove_file(&old).unwrap();
+        fs::write(&old, "a letter").unwrap();
+        point_to("four");
+        assert_eq!(fs::read_link(&latest).unwrap(), Path::new("four"));
+        assert_eq!(fs::read_to_string(&old).unwrap(), "a letter");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -304,6 +304,8 @@ pub fn git_revision(folder: &Path) -> Option<String> {
     folder.ancestors().find(is_repository)?;
     let mut git = Command::new("git");
     git.args(["rev-parse", "HEAD"]).current_dir(folder);
+    // A hook of git has these set, to its own repository.
+    git.env_remove("GIT_DIR").env_remove("GIT_COMMON_DIR").env_remove("GIT_WORK_TREE");
     git.stdin(Stdio::null()).stderr(Stdio::null());
     collector::leave_limit_as_it_was(&mut git);
     let output = git.output().ok().filter(|output| output.status.success())?;

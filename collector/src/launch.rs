@@ -26,7 +26,7 @@ pub struct Place {
     pub folder: PathBuf,
     /// All of the environment.
     pub environment: Vec<(OsString, OsString)>,
-    /// A file that is made for its standard output, and nothing on its standard input; `None`: ours.
+    /// A new file for its standard output, and nothing on its standard input; `None`: ours.
     pub output: Option<PathBuf>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Launch<'a> {
         let failed = |error| Error::Spawn(self.program.clone(), error);
         if let Some(output) = self.place.and_then(|place| place.output.as_deref()) {
             let mut file = File::options();
-            let file = file.write(true).create(true).truncate(true).mode(0o600);
+            let file = file.write(true).create_new(true).mode(0o600);
             command.stdin(Stdio::null()).stdout(file.open(output).map_err(failed)?);
         }
         let mut preload = agent.as_os_str().to_owned();

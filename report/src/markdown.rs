@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use sigspy_model::{Profile, Symbols};
 
 use crate::error::Error;
-use crate::markup::{code, prose};
+use crate::markup::{code, code_in_cell, prose};
 use crate::names::{NameId, presentable, shortened};
 use crate::paths::{Paths, Roots};
 use crate::quality::{percent, quality, seconds, share};
@@ -55,7 +55,7 @@ fn write_functions(
     let rows: Vec<(NameId, u64)> = ranked(cpu_ns, paths);
     writeln!(out, "\n#### {title}\n\n| share | CPU s | function |\n|--:|--:|:--|")?;
     for (name, cpu_ns) in rows.iter().take(ROWS) {
-        let name = code(&shortened(paths.names.get(*name), NAME_WIDTH));
+        let name = code_in_cell(&shortened(paths.names.get(*name), NAME_WIDTH));
         let share = percent(share(*cpu_ns, paths.total_ns()));
         writeln!(out, "| {share} | {} | {name} |", seconds(*cpu_ns))?;
     }

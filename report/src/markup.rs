@@ -1,12 +1,16 @@
 //! Text of programs in Markdown, where none of it may mean anything.
 
-/// `text` in the letters of code, which is shown as it is: between more backticks than are in it. A
-/// bar would end a cell.
+/// As [`code`], in a cell of a table, which a bar would end.
+pub fn code_in_cell(text: &str) -> String {
+    code(text).replace('|', "\\|")
+}
+
+/// `text` in the letters of code, which is shown as it is: between more backticks than are in it.
 pub fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{space}{}{space}{fence}", text.replace('|', "\\|"))
+    format!("{fence}{space}{text}{space}{fence}")
 }
 
 /// `text` as prose. Marks that mean something are escaped. Mentions and references (`@name`, `#12`)
@@ -37,7 +41,13 @@ mod tests {
     fn code_ends_where_it_should() {
         assert_eq!(code("f"), "`f`");
         assert_eq!(code("a`b``c"), "```a`b``c```");
-        assert_eq!(code("`|`"), "`` `\\|` ``");
+        assert_eq!(code("`|`"), "`` `|` ``");
+    }
+
+    #[test]
+    fn a_bar_is_escaped_in_cells_alone() {
+        assert_eq!(code_in_cell("a | b"), "`a \\| b`");
+        assert_eq!(code("a | b"), "`a | b`");
     }
 
     #[test]

@@ -84,6 +84,8 @@ fn what_keeps_a_check_from_an_answer_has_an_exit_status_of_its_own() {
     let run_check = |options: &[&str]| run(Command::new(sigspy()).arg("check").args(options));
     run_check(&["--base", "x"]).expect(2);
     run_check(&["--no-such-flag"]).expect(2);
+    let words = ["--color", "never", "check", "--no-such-flag"];
+    run(Command::new(sigspy()).args(words)).expect(2);
     let missing = run_check(&["--base", "./nowhere", "--head", "./nowhere"]).expect(2);
     assert!(missing.errors()[0].contains("nowhere"), "{missing}");
     let late = run_check(&["--base", "/bin/true", "--head", "./nowhere"]).expect(2);

@@ -64,7 +64,7 @@ pub struct Check {
     /// What the exit status is if it cannot be told
     #[arg(long, value_enum, default_value_t = Inconclusive::Fail)]
     pub inconclusive: Inconclusive,
-    /// Keep the recordings in this folder
+    /// Keep the recordings in this folder, which must be new or empty unless --force is said
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
     /// A check that would not have seen a slowdown by this much, percent, cannot tell

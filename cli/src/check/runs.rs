@@ -1,6 +1,6 @@
 //! Runs of both sides in turn.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -63,6 +63,9 @@ impl Bench<'_> {
         let name = format!("{}-{number}", ["base", "head"][side]);
         let output = self.folder.join(&format!("{name}.txt"));
         let recording = self.folder.join(&format!("{name}.sigspy"));
+        if self.sampling.force {
+            remove(&output)?;
+        }
         let program = workload.program(output.clone());
         let recorded = record::record_quietly(self.sampling, &recording, program)?;
         let is_unwanted = |signals: &AtomicU32| signals.load(Relaxed) > 0;
@@ -76,6 +79,16 @@ impl Bench<'_> {
         let cpu_s = named.profile.accounting.cpu_ns.unwrap_or(0) as f64 / 1e9;
         message::note(&format!("{name}: {cpu_s:.3} s CPU"));
         Ok(Run { named, work })
+    }
+}
+
+/// Removes what is there, if anything is.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Create(path.into(), error))
+        }
+        _ => Ok(()),
     }
 }
 

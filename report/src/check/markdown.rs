@@ -7,7 +7,7 @@ use sigspy_compare::check::{CheckResult, Found, Subject};
 use super::text::comparison_notes;
 use super::words;
 use crate::error::Error;
-use crate::markup::{code, prose};
+use crate::markup::{code_in_cell, prose};
 
 /// Begins what is written, unseen: whoever comments finds the comment of before by it.
 pub const STICKY_MARK: &str = "<!-- sigspy-check -->";
@@ -67,9 +67,12 @@ fn write_findings(findings: &[Found], out: &mut dyn Write) -> io::Result<()> {
                 (one.base_s, one.head_s, words::share(one), place.unwrap_or_default())
             }
         };
-        let name = code(&words::name(&found.subject.name()));
-        let place =
-            if place.is_empty() { place } else { format!(" {}", code(&words::name(&place))) };
+        let name = code_in_cell(&words::name(&found.subject.name()));
+        let place = if place.is_empty() {
+            place
+        } else {
+            format!(" {}", code_in_cell(&words::name(&place)))
+        };
         let standing = prose(&words::name(&words::standing(found)));
         write!(out, "| {before:.3} | {after:.3} | {change} | {interval} | {:.1} %", share * 100.0)?;
         writeln!(out, " | {name}{place} | {standing} |")?;
@@ -89,7 +92,7 @@ fn write_budgets(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
     for one in result.budgets.iter().take(BUDGETS) {
         let (share, most) = (one.share * 100.0, one.max_share * 100.0);
         let (metric, outcome) = (words::metric(one.metric), words::budget(one));
-        let functions = code(&words::name(&one.functions));
+        let functions = code_in_cell(&words::name(&one.functions));
         writeln!(out, "| {share:.1} % | {most:.1} % | {metric} | {functions} | {outcome} |")?;
     }
     write_rest(result.budgets.len(), BUDGETS, out)

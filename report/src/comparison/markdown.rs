@@ -6,7 +6,7 @@ use sigspy_compare::result::Comparison;
 
 use super::{ComparisonOptions, rows, words};
 use crate::error::Error;
-use crate::markup::{code, prose};
+use crate::markup::{code_in_cell, prose};
 
 /// Writes what [`comparison_text`](super::comparison_text) does, as Markdown with a table. Names of
 /// functions cannot break out of their cells. Fails when the writer does.
@@ -25,7 +25,8 @@ pub fn comparison_markdown(
     for one in shown {
         let (change, interval) = words::change_of(one);
         let share = one.base_share.max(one.head_share) * 100.0;
-        let (q, name) = (words::q_value(one.q_value), code(&words::name(one, options.name_width)));
+        let (q, name) =
+            (words::q_value(one.q_value), code_in_cell(&words::name(one, options.name_width)));
         let remark = prose(&words::remark(one, comparison.noise_is_known));
         write!(out, "| {:.3} | {:.3} | {change} | {interval} ", one.base_s, one.head_s)?;
         writeln!(out, "| {q} | {share:.1} % | {name} | {remark} |")?;

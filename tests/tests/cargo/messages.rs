@@ -68,7 +68,7 @@ fn files_of_others_are_never_replaced_and_ours_are_kept() {
     let folder = fixture("cargo");
     folder.write("flamegraph.svg", "a letter");
     let outcome = cargo(folder.path(), "--bin other").expect(125);
-    assert!(outcome.errors()[0].contains("was not written by sigspy"), "{outcome}");
+    assert!(outcome.errors()[0].contains("is no recording or flame graph of sigspy"), "{outcome}");
     assert_eq!(outcome.text(), "", "the program was not run");
     assert_eq!(fs::read(folder.join("flamegraph.svg")).unwrap(), b"a letter");
     cargo(folder.path(), "--bin other --force").expect(0);

@@ -94,7 +94,7 @@ fn links_are_not_followed() {
         for flags in [&[][..], &["--force"]] {
             let mut sigspy = sigspy_of("export", &recording);
             let outcome = run(sigspy.args(flags).arg("-o").arg(folder.join(link)));
-            assert_error(&outcome, 125, &[link, "was not written by sigspy"]);
+            assert_error(&outcome, 125, &[link, "is no recording or flame graph of sigspy"]);
         }
     }
     assert_eq!(fs::read(precious).expect("it is there"), b"mine");
@@ -114,6 +114,66 @@ fn a_flame_graph_of_ours_is_kept_when_there_is_a_new_one() {
     let text = |name: &str| fs::read_to_string(folder.join(name)).expect("it was written");
     assert!(text("flamegraph.svg").contains("the second one"));
     assert!(text("flamegraph.svg.old").contains("the first one"));
+}
+
+#[test]
+fn a_recording_that_cannot_be_read_moves_nothing() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    run(sigspy_of("flamegraph", &recording).current_dir(folder.path())).expect(0);
+    let nowhere = folder.join("mistyped.sigspy");
+    let mut draw = Command::new(sigspy());
+    draw.args(["flamegraph", "--input"]).arg(&nowhere).current_dir(folder.path());
+    run(&mut draw).expect(125);
+    let mut diff = Command::new(sigspy());
+    diff.arg("diff").arg(&recording).arg(&nowhere).arg("-o").arg(folder.join("flamegraph.svg"));
+    run(&mut diff).expect(125);
+    assert!(folder.join("flamegraph.svg").exists());
+    assert!(!folder.join("flamegraph.svg.old").exists());
+}
+
+#[test]
+fn a_difference_may_be_written_over_what_was_compared() {
+    let folder = TempDir::new();
+    let recording = made_up::recording(&folder.join("app.sigspy"));
+    let mut diff = Command::new(sigspy());
+    run(diff.arg("diff").args([&recording, &recording]).arg("-o").arg(&recording)).expect(0);
+    let recorded = fs::read(folder.join("app.sigspy.old")).expect("the recording is kept");
+    assert!(recorded.starts_with(b"SIGSPY"));
+}
+
+#[test]
+fn the_recording_behind_a_picture_for_a_pipe_has_a_name_of_its_own() {
+    let folder = TempDir::new();
+    let mut draw = Command::new("bash");
+    let script = "\"$0\" flamegraph -o >(cat >picture.svg) -- \"$1\" 0.5 && wait $!";
+    draw.args(["-c", script]).arg(sigspy()).arg(program("split.c"));
+    run(draw.current_dir(folder.path())).expect(0);
+    let picture = fs::read_to_string(folder.join("picture.svg")).expect("it was written");
+    assert!(picture.contains("burn_48_percent"));
+    let link = fs::read_link(folder.join("sigspy.sigspy")).expect("a link to the recording");
+    assert!(link.to_string_lossy().starts_with("sigspy-split-"), "{}", link.display());
+}
+
+#[test]
+fn the_revision_is_that_of_the_folder_even_in_a_hook_of_git() {
+    let folder = TempDir::new();
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(arguments);
+        run(git.current_dir(folder.path())).expect(0).text()
+    };
+    git(&["init", "--quiet"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+    let revision = git(&["rev-parse", "HEAD"]);
+    let other = TempDir::new();
+    run(Command::new("git").args(["init", "--quiet"]).arg(other.path())).expect(0);
+    let mut record = record_in(&folder);
+    record.current_dir(folder.path()).env("GIT_DIR", other.join(".git"));
+    run(record.args(["--", "true"])).expect(0);
+    let mut json = Command::new(sigspy());
+    json.args(["export", "--format", "json"]).arg(folder.join("recording.sigspy"));
+    assert!(run(&mut json).expect(0).text().contains(revision.trim()), "{revision}");
 }
 
 #[test]

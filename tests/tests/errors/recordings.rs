@@ -133,7 +133,7 @@ pub fn a_file_of_somebody_else_stays() {
     let folder = folder_with(whole());
     folder.write("notes", "mine");
     let mut export = command(&folder, "export", &["--format", "folded", "-o", "notes"]);
-    refused(&mut export, 125, &["notes exists and was not written by sigspy", "--force"]);
+    refused(&mut export, 125, &["notes exists, and is no recording or flame graph", "--force"]);
     assert_eq!(fs::read(folder.join("notes")).expect("it is there"), b"mine");
 }
 

@@ -78,7 +78,7 @@ fn a_copy_with_names_leaves_the_recording_alone() {
     assert_eq!(folded(&copy).total(), folded(&recorded.path).total());
     fs::write(&copy, "a letter").expect("it is ours");
     let refused = symbolize(&recorded.path, &options).expect(125);
-    assert!(refused.stderr.contains("was not written by sigspy"), "{refused}");
+    assert!(refused.stderr.contains("is no recording or flame graph of sigspy"), "{refused}");
 }
 
 #[test]
