@@ -26,10 +26,10 @@ use clap::{Parser, Subcommand};
 
 pub use agent::{Agent, Collect};
 pub use cargo::{
-    Build, CargoArguments, CargoBench, CargoCommand, CargoFlamegraph, CargoRecord, CargoTest,
-    Members, Target, UnitKind,
+    Build, CargoArguments, CargoBench, CargoCheck, CargoCommand, CargoFlamegraph, CargoRecord,
+    CargoTest, Members, Target, UnitKind,
 };
-pub use check::{Check, Inconclusive};
+pub use check::{Check, Checking, Inconclusive};
 pub use comparing::{Comparing, Generics, Normalize};
 pub use completions::{Completions, Man};
 pub use diff::{Diff, DiffFormat, Layout};

@@ -4,6 +4,7 @@
 //! debug lines, `handover` gets from cargo what it would run. From there on it is a program like any
 //! other, or, in `suite`, a number of them.
 
+mod check;
 mod choose;
 mod handover;
 mod per_test;
@@ -28,6 +29,7 @@ pub use choose::NoChoice;
 pub use handover::take_note;
 
 use choose::Choice;
+use handover::Site;
 use workspace::Workspace;
 
 /// The words of the command line. Cargo puts `sigspy` before those of the user. Flags of all commands
@@ -55,30 +57,32 @@ pub fn parse(words: &[OsString]) -> Result<CargoArguments, clap::Error> {
     CargoArguments::try_parse_from(words)
 }
 
-/// Understands them again, with the settings for `sigspy flamegraph` or `record`.
+/// Understands them again, with the settings for `sigspy flamegraph`, `record` or `check`.
 pub fn add_settings(
     words: &[OsString],
     arguments: CargoArguments,
 ) -> Result<CargoArguments, Error> {
     let name = arguments.command_name();
-    let command = if name == Some("record") { "record" } else { "flamegraph" };
+    let command = name.filter(|name| ["record", "check"].contains(name)).unwrap_or("flamegraph");
     command_line::with_settings(words, name, command, &arguments.global, parse)
 }
 
 /// Runs the command.
 pub fn run(arguments: CargoArguments) -> Result<u8, Error> {
-    let is_quiet = arguments.global.quiet;
+    let global = arguments.global.clone();
+    let is_quiet = global.quiet;
     match arguments.wanted() {
         CargoCommand::Flamegraph(arguments) => draw(*arguments, is_quiet),
         CargoCommand::Record(arguments) => record(*arguments, is_quiet),
         CargoCommand::Test(arguments) => suite::test(*arguments, is_quiet),
         CargoCommand::Bench(arguments) => suite::bench(*arguments, is_quiet),
+        CargoCommand::Check(check) => check::run(&check, &global).map_err(Error::in_check),
     }
 }
 
 fn draw(arguments: CargoFlamegraph, is_quiet: bool) -> Result<u8, Error> {
     let CargoFlamegraph { target, build, sampling, mut drawing, output, arguments } = arguments;
-    let (choice, program) = one(&target, &build, &arguments, is_quiet)?;
+    let (choice, program) = one(&Site::default(), &target, &build, &arguments, is_quiet)?;
     leave_out_harness(&mut drawing, choice.command);
     let path = output.unwrap_or_else(|| "flamegraph.svg".into());
     flamegraph::draw_program(program, &sampling, drawing, &path)
@@ -86,7 +90,7 @@ fn draw(arguments: CargoFlamegraph, is_quiet: bool) -> Result<u8, Error> {
 
 fn record(arguments: CargoRecord, is_quiet: bool) -> Result<u8, Error> {
     let CargoRecord { target, build, sampling, output, arguments } = arguments;
-    let (_, program) = one(&target, &build, &arguments, is_quiet)?;
+    let (_, program) = one(&Site::default(), &target, &build, &arguments, is_quiet)?;
     record::run_program(program, &sampling, output)
 }
 
@@ -99,13 +103,14 @@ fn leave_out_harness(drawing: &mut Drawing, command: &str) {
 
 /// Has one program built.
 fn one(
+    site: &Site,
     target: &Target,
     build: &Build,
     arguments: &[OsString],
     is_quiet: bool,
 ) -> Result<(Choice, Program), Error> {
-    let choice = choose::one(target, build, &Workspace::read(build)?)?;
-    let programs = have_built(&choice, build, arguments, is_quiet)?;
+    let choice = choose::one(target, build, &Workspace::read(site, build)?)?;
+    let programs = have_built(site, &choice, build, arguments, is_quiet)?;
     Ok((choice, only(programs)?))
 }
 
@@ -123,6 +128,7 @@ fn only(mut programs: Vec<Program>) -> Result<Program, Error> {
 
 /// Has programs built; what cargo would run is returned, and is not nothing.
 fn have_built(
+    site: &Site,
     choice: &Choice,
     build: &Build,
     arguments: &[OsString],
@@ -135,10 +141,11 @@ fn have_built(
     flags.extend(profile::flags(base));
     flags.extend(build.of_workspace());
     flags.extend(build.of_packages());
+    flags.extend(site.flags());
     flags.extend(choice.flags.iter().cloned());
     flags.push("--".into());
     flags.extend(arguments.iter().cloned());
-    let programs = handover::ask(&flags, build.target.as_deref())?;
+    let programs = handover::ask(site, &flags, build.target.as_deref())?;
     if programs.is_empty() { Err(Error::NothingToRun) } else { Ok(programs) }
 }
 

@@ -19,39 +19,65 @@ use sigspy_compare::check::{
     Standing, Verdict, decide,
 };
 
-use crate::args::{Check, Global, Inconclusive};
+use crate::args::{Check, Checking, Global, Inconclusive};
 use crate::error::Error;
 use crate::{config, output};
 use folder::Folder;
 use measure::{Base, Measured, Rules, measure};
 use outputs::Outputs;
 use runs::{Bench, Runs};
-use workload::Workload;
+pub use workload::{Origin, Workload};
 
 /// Exit status if there is no answer.
 pub const FAILED: u8 = 2;
 
 /// Runs the command.
 pub fn run(arguments: &Check, global: &Global) -> Result<u8, Error> {
-    let outputs = Outputs::create(&arguments.outputs, arguments.sampling.force)?;
+    let checking = &arguments.checking;
+    let outputs = Outputs::create(&checking.outputs, checking.sampling.force)?;
     let (result, noise) = match &arguments.from {
         Some(path) => (saved::read(path)?, None),
-        None => check(arguments, global)?,
+        None => {
+            let kept = arguments.save_baseline.as_deref();
+            kept.map_or(Ok(()), baseline::check_room)?;
+            check(checking, compared(arguments)?, kept, global)?
+        }
     };
     let noise = noise.filter(|_| arguments.self_test).map(|noise| told(&noise));
     outputs.write(&result, &noise.unwrap_or_default())?;
-    Ok(match result.verdict {
-        Verdict::Inconclusive if arguments.inconclusive == Inconclusive::Pass => 0,
-        _ => result.exit_code(),
-    })
+    Ok(exit_code(&result, checking))
 }
 
-fn check(arguments: &Check, global: &Global) -> Result<(CheckResult, Option<Noise>), Error> {
+/// Compares two programs, base and head, when `make` has made them. Files for the result are created
+/// before, as that may take long.
+pub fn run_made(
+    checking: &Checking,
+    global: &Global,
+    make: impl FnOnce() -> Result<[Workload; 2], Error>,
+) -> Result<u8, Error> {
+    let outputs = Outputs::create(&checking.outputs, checking.sampling.force)?;
+    let (result, _) = check(checking, Compared::in_turn(make()?), None, global)?;
+    outputs.write(&result, "")?;
+    Ok(exit_code(&result, checking))
+}
+
+fn exit_code(result: &CheckResult, checking: &Checking) -> u8 {
+    match result.verdict {
+        Verdict::Inconclusive if checking.inconclusive == Inconclusive::Pass => 0,
+        _ => result.exit_code(),
+    }
+}
+
+/// The runs of the head are kept in the folder `kept`.
+fn check(
+    arguments: &Checking,
+    compared: Compared,
+    kept: Option<&Path>,
+    global: &Global,
+) -> Result<(CheckResult, Option<Noise>), Error> {
     let config::Rules { budgets, ignored, accepted, renames } = config::rules(global)?;
     let policy = Policy { must_see: arguments.must_see / 100.0, budgets, ignored, accepted };
     let rules = Rules { policy: &policy, renames: &renames, today: today() };
-    arguments.save_baseline.as_deref().map_or(Ok(()), baseline::check_room)?;
-    let compared = compared(arguments)?;
     let bench = Bench {
         workloads: compared.workloads,
         sampling: &arguments.sampling,
@@ -68,7 +94,7 @@ fn check(arguments: &Check, global: &Global) -> Result<(CheckResult, Option<Nois
     let setup = Setup { version, base, head, runner, plan, baseline };
     let mut result = decide(setup, evidence, &policy, rules.today);
     result.notes.extend(notes);
-    if let Some(folder) = &arguments.save_baseline {
+    if let Some(folder) = kept {
         result.notes.extend(save(folder, &result, &runs)?);
     }
     Ok((result, noise))
@@ -119,15 +145,19 @@ fn compared(arguments: &Check) -> Result<Compared, Error> {
         true => head.clone(),
         false => side(arguments.base.as_deref(), arguments.base_command.as_deref())?,
     };
-    Ok(Compared {
-        side: Some(base.side()),
-        workloads: [Some(base), Some(head)],
-        base: Base::InTurn,
-        baseline: Baseline { source: Source::SameJob, may_fail: true, runner: None },
-    })
+    Ok(Compared::in_turn([base, head]))
 }
 
 impl Compared {
+    fn in_turn([base, head]: [Workload; 2]) -> Self {
+        Self {
+            side: Some(base.side()),
+            workloads: [Some(base), Some(head)],
+            base: Base::InTurn,
+            baseline: Baseline { source: Source::SameJob, may_fail: true, runner: None },
+        }
+    }
+
     /// Runs that were made before may warn, but not fail a build. That there are none must be said
     /// to be fine.
     fn with_kept(kept: Option<baseline::Baseline>, head: Workload) -> Self {
@@ -153,7 +183,7 @@ fn kept_at(runner: Runner) -> Baseline {
     Baseline { source: Source::File, may_fail: false, runner: Some(runner) }
 }
 
-fn plan(arguments: &Check, source: Source) -> Plan {
+fn plan(arguments: &Checking, source: Source) -> Plan {
     let confirm = arguments.confirm.unwrap_or(arguments.runs);
     let (order, confirmation_runs) = match source {
         Source::SameJob => (Order::Abba, confirm.into()),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::{error, fmt, io};
 
 use crate::cargo::NoChoice;
+use crate::git::GitError;
 
 /// Everything that ends a command.
 #[derive(Debug)]
@@ -75,6 +76,13 @@ pub enum Error {
     Handover(io::Error),
     /// What was to be run is not there, or not one.
     NoChoice(NoChoice),
+    Git(GitError),
+    /// One side of a check cannot be built from its commit.
+    Build {
+        side: &'static str,
+        version: String,
+        error: Box<Error>,
+    },
     /// Cargo was to run nothing.
     NothingToRun,
     /// Cargo was to run all of these, and one is drawn.
@@ -242,7 +250,7 @@ impl fmt::Display for Error {
             ),
             Self::NoSamples(why) => f.write_str(why),
             Self::NoCache => f.write_str(
-                "there is no folder to put the agent into; set XDG_CACHE_HOME or HOME to one that \
+                "there is no folder to put the agent or sources into; set XDG_CACHE_HOME or HOME to one that \
                  can be written to",
             ),
             Self::NoSocket => {
@@ -260,13 +268,17 @@ impl fmt::Display for Error {
                  `sigspy flamegraph -- PROGRAM`",
             ),
             Self::NoChoice(error) => error.fmt(f),
+            Self::Git(error) => error.fmt(f),
+            Self::Build { side, version, error } => {
+                write!(f, "the {side}, {version}, cannot be built to be compared: {error}")
+            }
             Self::NothingToRun => f.write_str(
                 "cargo has nothing to run for these flags, or runs it for another target than this \
                  machine's; name the target with --target if its programs run here",
             ),
             Self::SeveralToRun(programs) => {
                 let names: Vec<_> = programs.iter().map(|path| path.display().to_string()).collect();
-                write!(f, "a flame graph shows one program, and cargo would run {}; choose one by its flag", names.join(", "))
+                write!(f, "one program is run at a time, and cargo would run {}; choose one by its flag", names.join(", "))
             }
             Self::Usage(error) => f.write_str(&reason(error)),
             Self::ReadConfig(path, _) => write!(
@@ -294,7 +306,8 @@ pub fn reason(error: &clap::Error) -> String {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Check(error) => error.source(),
+            Self::Check(error) | Self::Build { error, .. } => error.source(),
+            Self::Git(error) => error.source(),
             Self::Collector(error) => error.source(),
             Self::Report(error) => error.source(),
             Self::Import(_, error) => error.source(),
@@ -321,6 +334,12 @@ impl From<sigspy_collector::Error> for Error {
 impl From<sigspy_report::Error> for Error {
     fn from(error: sigspy_report::Error) -> Self {
         Self::Report(error)
+    }
+}
+
+impl From<GitError> for Error {
+    fn from(error: GitError) -> Self {
+        Self::Git(error)
     }
 }
 

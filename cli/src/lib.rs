@@ -15,6 +15,7 @@ mod drawing;
 mod error;
 mod export;
 mod flamegraph;
+mod git;
 mod import;
 mod interrupt;
 mod made;
@@ -100,7 +101,7 @@ fn ended(result: Result<u8, Error>) -> ExitCode {
 /// Help and version are no errors. All others are ours, never the program's.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print(); // nobody is left to tell
-    let words: Vec<OsString> = env::args_os().collect();
+    let words = cargo::words(env::args_os());
     let is_check = command_line::name_in(&words).is_some_and(|name| name == "check");
     let failed = if is_check { check::FAILED } else { 125 };
     if error.use_stderr() { ExitCode::from(failed) } else { ExitCode::SUCCESS }

@@ -31,11 +31,13 @@ pub struct Program {
     pub argv: Vec<OsString>,
     /// Where it runs; `None`: here, and as we do.
     pub place: Option<Place>,
+    /// The commit that it was built from; `None`: the one that is checked out here.
+    pub git_revision: Option<String>,
 }
 
 impl From<Vec<OsString>> for Program {
     fn from(argv: Vec<OsString>) -> Self {
-        Self { argv, place: None }
+        Self { argv, place: None, git_revision: None }
     }
 }
 
@@ -268,7 +270,7 @@ pub fn plan(sampling: &Sampling, program: Program, timed: bool) -> Plan<'static>
         starts_paused: sampling.start_paused,
         duration: sampling.duration,
         cache,
-        git_revision: env::current_dir().ok().and_then(|folder| git_revision(&folder)),
+        git_revision: program.git_revision.or_else(|| git_revision(&env::current_dir().ok()?)),
     }
 }
 

@@ -61,6 +61,19 @@ impl Symbols {
         self
     }
 
+    /// With the source files that `rename` gives: it is asked once for each, and says `None` for one
+    /// that stays.
+    pub fn with_files(mut self, mut rename: impl FnMut(&str) -> Option<String>) -> Self {
+        let mut renamed: HashMap<Arc<str>, Arc<str>> = HashMap::new();
+        for file in self.frames.iter_mut().flatten().filter_map(|frame| frame.file.as_mut()) {
+            let name = renamed
+                .entry(file.clone())
+                .or_insert_with_key(|name| rename(name).map_or_else(|| name.clone(), Arc::from));
+            *file = name.clone();
+        }
+        self
+    }
+
     /// The physical functions alone.
     pub fn without_inlined(mut self) -> Self {
         self.frames.iter_mut().for_each(|frames| frames.retain(|frame| !frame.inlined));

@@ -2,6 +2,7 @@
 //! here, `-p` a package and `-r` release, as cargo's users have it.
 
 mod build;
+mod check;
 mod target;
 mod tests;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{Drawing, Global, Sampling};
 pub use build::Build;
+pub use check::CargoCheck;
 pub use target::{Target, UnitKind};
 pub use tests::{CargoBench, CargoTest, Members};
 
@@ -21,6 +23,7 @@ Examples:
   cargo sigspy --example life -- 10000    an example, with arguments
   cargo sigspy --bench parse -- --profile-time 10
   cargo sigspy test --per-test            which tests take the time, and where
+  cargo sigspy check --base main          is this slower than the branch main?
 
 Builds with the profile `sigspy`, which is release with debug lines, into target/sigspy;
 Cargo.toml need not be changed. The exit status is the program's, or cargo's if the build fails.";
@@ -46,6 +49,7 @@ impl CargoArguments {
             CargoCommand::Record(_) => "record",
             CargoCommand::Test(_) => "test",
             CargoCommand::Bench(_) => "bench",
+            CargoCommand::Check(_) => "check",
         })
     }
 
@@ -69,6 +73,9 @@ pub enum CargoCommand {
     /// Run benchmarks, and draw a flame graph
     #[command(args_override_self = true)]
     Bench(Box<CargoBench>),
+    /// Build an earlier commit, too, and tell whether this code takes more CPU time
+    #[command(args_override_self = true)]
+    Check(Box<CargoCheck>),
 }
 
 #[derive(Debug, Args)]

@@ -26,8 +26,6 @@ the runs are no good (one has failed, lost samples, or did other work).";
 
 #[derive(Debug, Args)]
 pub struct Check {
-    #[command(flatten)]
-    pub sampling: Sampling,
     /// The program before, or a folder to run the command in
     #[arg(long, value_name = "PATH", conflicts_with_all = ["base_command", "self_test"])]
     #[arg(required_unless_present_any = ["base_command", "self_test", "baseline", "from"])]
@@ -45,6 +43,30 @@ pub struct Check {
     /// Compare the command with itself: how noisy is this machine, and what would be seen?
     #[arg(long)]
     pub self_test: bool,
+    /// Compare with runs that were kept in this folder, instead of running the base: that may warn,
+    /// but not fail
+    #[arg(long, value_name = "DIR")]
+    #[arg(conflicts_with_all = ["base", "base_command", "self_test", "confirm"])]
+    pub baseline: Option<PathBuf>,
+    /// Keep the runs of the head in this folder, for --baseline
+    #[arg(long, value_name = "DIR", conflicts_with = "self_test")]
+    pub save_baseline: Option<PathBuf>,
+    /// Run nothing, and show the result that --json has written to this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["base", "base_command", "head",
+        "head_command", "self_test", "baseline", "save_baseline", "keep", "words"])]
+    pub from: Option<PathBuf>,
+    /// Arguments of both programs; for folders and --self-test the program and its arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub words: Vec<OsString>,
+    #[command(flatten)]
+    pub checking: Checking,
+}
+
+/// How both sides are run and compared, and where the result goes.
+#[derive(Debug, Args)]
+pub struct Checking {
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Runs of each side
     #[arg(long, value_name = "RUNS", default_value_t = 5,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -70,21 +92,6 @@ pub struct Check {
     /// A check that would not have seen a slowdown by this much, percent, cannot tell
     #[arg(long, value_name = "PERCENT", default_value_t = 100.0, value_parser = percent)]
     pub must_see: f64,
-    /// Compare with runs that were kept in this folder, instead of running the base: that may warn,
-    /// but not fail
-    #[arg(long, value_name = "DIR")]
-    #[arg(conflicts_with_all = ["base", "base_command", "self_test", "confirm"])]
-    pub baseline: Option<PathBuf>,
-    /// Keep the runs of the head in this folder, for --baseline
-    #[arg(long, value_name = "DIR", conflicts_with = "self_test")]
-    pub save_baseline: Option<PathBuf>,
-    /// Run nothing, and show the result that --json has written to this file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["base", "base_command", "head",
-        "head_command", "self_test", "baseline", "save_baseline", "keep", "words"])]
-    pub from: Option<PathBuf>,
-    /// Arguments of both programs; for folders and --self-test the program and its arguments
-    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
-    pub words: Vec<OsString>,
     #[command(flatten)]
     pub outputs: Outputs,
 }

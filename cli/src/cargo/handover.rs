@@ -34,11 +34,29 @@ const NOTES: &str = "SIGSPY_CARGO_NOTES";
 /// of them would win over one for all.
 const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl"];
 
-/// The cargo that has started us, or the one in `PATH`.
-pub fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    sigspy_collector::leave_limit_as_it_was(&mut cargo);
-    cargo
+/// Where cargo runs and builds; by default here, and into the folder that it knows.
+#[derive(Debug, Default)]
+pub struct Site {
+    pub folder: Option<PathBuf>,
+    pub target: Option<PathBuf>,
+}
+
+impl Site {
+    /// The cargo that has started us, or the one in `PATH`.
+    pub fn cargo(&self) -> Command {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        if let Some(folder) = &self.folder {
+            cargo.current_dir(folder);
+        }
+        sigspy_collector::leave_limit_as_it_was(&mut cargo);
+        cargo
+    }
+
+    /// Flags for what is built.
+    pub fn flags(&self) -> Vec<OsString> {
+        let folder = self.target.as_ref();
+        folder.map_or_else(Vec::new, |folder| vec!["--target-dir".into(), folder.into()])
+    }
 }
 
 /// Exit status as a shell has it.
@@ -49,10 +67,10 @@ pub fn code(status: ExitStatus) -> u8 {
 
 /// Has cargo build, and returns the programs that it would run then. Cargo says itself what is
 /// wrong: [`Error::Cargo`].
-pub fn ask(flags: &[OsString], target: Option<&str>) -> Result<Vec<Program>, Error> {
+pub fn ask(site: &Site, flags: &[OsString], target: Option<&str>) -> Result<Vec<Program>, Error> {
     let mut notes = notes().map_err(Error::Handover)?;
     let runner = runner().map_err(Error::Handover)?;
-    let mut cargo = cargo();
+    let mut cargo = site.cargo();
     cargo.args(flags).env(NOTES, place_of(&notes));
     for variable in runner_variables(target) {
         cargo.env(variable, &runner);
@@ -154,7 +172,7 @@ fn parse(notes: &[u8]) -> Option<Vec<Program>> {
         let variables = list(&mut words)?.into_iter();
         let environment = variables.map(|variable| split(&variable)).collect::<Option<_>>()?;
         let place = Place { folder: folder.into(), environment, output: None };
-        programs.push(Program { argv, place: Some(place) });
+        programs.push(Program { argv, place: Some(place), git_revision: None });
     }
     Some(programs).filter(|programs| programs.iter().all(|program| !program.argv.is_empty()))
 }

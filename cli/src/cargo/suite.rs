@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sigspy_model::merge;
 
 use super::choose::Choice;
+use super::handover::Site;
 use super::per_test::{self, Listing};
 use super::runs::run_all;
 use super::{have_built, leave_out_harness, only};
@@ -18,7 +19,8 @@ use crate::{drawing, flamegraph, made};
 
 pub fn test(arguments: CargoTest, is_quiet: bool) -> Result<u8, Error> {
     let choice = Choice { command: "test", flags: test_flags(&arguments) };
-    let programs = have_built(&choice, &arguments.build, &arguments.arguments, is_quiet)?;
+    let programs =
+        have_built(&Site::default(), &choice, &arguments.build, &arguments.arguments, is_quiet)?;
     let CargoTest { per_test, limit, members, sampling, mut drawing, output, .. } = arguments;
     let Members { no_fail_fast, .. } = members;
     if per_test {
@@ -34,7 +36,8 @@ pub fn test(arguments: CargoTest, is_quiet: bool) -> Result<u8, Error> {
 
 pub fn bench(arguments: CargoBench, is_quiet: bool) -> Result<u8, Error> {
     let choice = Choice { command: "bench", flags: bench_flags(&arguments) };
-    let programs = have_built(&choice, &arguments.build, &arguments.arguments, is_quiet)?;
+    let programs =
+        have_built(&Site::default(), &choice, &arguments.build, &arguments.arguments, is_quiet)?;
     let CargoBench { members, sampling, mut drawing, output, .. } = arguments;
     leave_out_harness(&mut drawing, "bench");
     drawing.title.get_or_insert_with(|| "cargo bench".to_owned());

@@ -1,10 +1,11 @@
 //! The packages of a workspace and what can be built of them, as `cargo metadata` tells.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde::Deserialize;
 
-use super::handover;
+use super::handover::{Site, code};
 use crate::args::Build;
 use crate::error::Error;
 
@@ -15,6 +16,10 @@ pub struct Workspace {
     /// Ids of the packages that cargo means when it is told none.
     #[serde(default)]
     workspace_default_members: Vec<String>,
+    #[serde(default)]
+    pub workspace_root: PathBuf,
+    #[serde(default)]
+    pub target_directory: PathBuf,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,13 +50,13 @@ pub enum Kind {
 
 impl Workspace {
     /// Asks cargo, which says itself what is wrong: [`Error::Cargo`].
-    pub fn read(build: &Build) -> Result<Self, Error> {
-        let mut cargo = handover::cargo();
+    pub fn read(site: &Site, build: &Build) -> Result<Self, Error> {
+        let mut cargo = site.cargo();
         cargo.args(["metadata", "--no-deps", "--format-version=1"]).args(build.of_workspace());
         cargo.stderr(Stdio::inherit());
         let output = cargo.output().map_err(Error::NoCargo)?;
         if !output.status.success() {
-            return Err(Error::Cargo(handover::code(output.status)));
+            return Err(Error::Cargo(code(output.status)));
         }
         serde_json::from_slice(&output.stdout).map_err(Error::CargoMetadata)
     }

@@ -4,7 +4,7 @@ use sigspy_compare::check::{Confirmation, Date, Evidence, Policy, Rename};
 use sigspy_compare::{Comparison, Noise, doubts, faults};
 
 use super::runs::{Bench, Run, Runs};
-use crate::args::{Check, Normalize};
+use crate::args::{Checking, Normalize};
 use crate::comparing;
 use crate::error::Error;
 
@@ -39,7 +39,7 @@ pub struct Rules<'a> {
 /// Makes all runs: first those that warm up, then those that are compared, then, where something is
 /// suspect and both sides can run, those that confirm it.
 pub fn measure(
-    arguments: &Check,
+    arguments: &Checking,
     bench: &Bench<'_>,
     base: Base,
     rules: &Rules<'_>,

@@ -74,6 +74,7 @@ impl Bench<'_> {
         }
         let code = recorded.ended.exit_code();
         let (mut named, _) = recorded.into_named(self.sampling);
+        named.symbols = named.symbols.with_files(|file| workload.path_in_sources(file));
         named.profile.meta.exit_code = Some(code.into());
         let work = self.work.map_or(Ok(Some(1.0)), |word| work(&output, word))?;
         let cpu_s = named.profile.accounting.cpu_ns.unwrap_or(0) as f64 / 1e9;

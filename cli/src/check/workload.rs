@@ -15,10 +15,22 @@ use crate::record::{self, Program};
 #[derive(Clone)]
 pub struct Workload {
     argv: Vec<OsString>,
-    folder: PathBuf,
+    place: Place,
     /// What people call it.
     label: String,
     git_revision: Option<String>,
+    /// The folder of its source, which is not where that of the other side is.
+    sources: Option<PathBuf>,
+}
+
+/// Where the source of a program is from.
+#[derive(Clone)]
+pub struct Origin {
+    /// What people call it.
+    pub label: String,
+    pub git_revision: String,
+    /// Where it was when it was compiled, without symbolic links.
+    pub sources: PathBuf,
 }
 
 impl Workload {
@@ -29,11 +41,11 @@ impl Workload {
         if path.is_dir() {
             let folder = path.canonicalize().map_err(unreadable)?;
             let git_revision = record::git_revision(&folder);
-            return Self { argv: words.to_owned(), folder, label, git_revision }.checked();
+            return Self { git_revision, ..Self::new(words.to_owned(), folder, label) }.checked();
         }
         let program = absolute(path).map_err(unreadable)?.into_os_string();
         let argv = [&[program], words].concat();
-        Self { argv, folder: here()?, label, git_revision: None }.checked()
+        Self::new(argv, here()?, label).checked()
     }
 
     /// A command in one word.
@@ -45,23 +57,44 @@ impl Workload {
     /// A command.
     pub fn of_words(words: &[OsString]) -> Result<Self, Error> {
         let label = words.first().map_or_else(String::new, |word| word.display().to_string());
-        Self { argv: words.to_owned(), folder: here()?, label, git_revision: None }.checked()
+        Self::new(words.to_owned(), here()?, label).checked()
+    }
+
+    /// A program that was built from source.
+    pub fn built(program: Program, origin: Origin) -> Result<Self, Error> {
+        let Origin { label, git_revision, sources } = origin;
+        let workload = Self::new(program.argv, here()?, label);
+        let place = program.place.unwrap_or(workload.place);
+        let git_revision = Some(git_revision);
+        Self { place, git_revision, sources: Some(sources), ..workload }.checked()
+    }
+
+    /// As we run, in a folder.
+    fn new(argv: Vec<OsString>, folder: PathBuf, label: String) -> Self {
+        let place = Place { folder, environment: env::vars_os().collect(), output: None };
+        Self { argv, place, label, git_revision: None, sources: None }
     }
 
     /// Fails if there is no such program, before the other one has run in vain.
     fn checked(self) -> Result<Self, Error> {
         let name = self.argv.first().ok_or(Error::NothingToCheck)?;
         let is_path = name.as_bytes().contains(&b'/');
-        let file = if is_path { self.folder.join(name).into() } else { name.clone() };
+        let file = if is_path { self.place.folder.join(name).into() } else { name.clone() };
         sigspy_collector::check_program(&sigspy_collector::find_program(&file)?)?;
         Ok(self)
     }
 
     /// One run, whose output goes to a file.
     pub fn program(&self, output: PathBuf) -> Program {
-        let environment = env::vars_os().collect();
-        let place = Place { folder: self.folder.clone(), environment, output: Some(output) };
-        Program { argv: self.argv.clone(), place: Some(place) }
+        let place = Place { output: Some(output), ..self.place.clone() };
+        let git_revision = self.git_revision.clone();
+        Program { argv: self.argv.clone(), place: Some(place), git_revision }
+    }
+
+    /// The path of a source file in the folder of the sources, which is the same for both sides.
+    pub fn path_in_sources(&self, file: &str) -> Option<String> {
+        let path = Path::new(file).strip_prefix(self.sources.as_ref()?).ok()?;
+        path.to_str().map(str::to_owned)
     }
 
     /// For the result.

@@ -1,5 +1,6 @@
 //! `cargo sigspy`, in small workspaces.
 
+mod check;
 mod criterion;
 mod messages;
 mod per_test;
@@ -10,7 +11,8 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use sigspy_tests::{
-    Folded, Outcome, TempDir, cargo_sigspy, export, fixture, run, sigspy, spawn, wait_until,
+    Folded, Outcome, TempDir, cargo_sigspy, export, fixture, processors, run, sigspy, spawn,
+    wait_until,
 };
 
 /// What is below `flamegraph.svg`.

@@ -91,7 +91,11 @@ pub fn cargo_runs_nothing() {
 pub fn cargo_runs_several() {
     let script = "for program in one two; do\n\
                   \"$CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER\" \"$program\"; done";
-    refused_with(script, 125, &["one program, and cargo would run one, two", "choose one"]);
+    refused_with(
+        script,
+        125,
+        &["one program is run at a time, and cargo would run one, two", "choose one"],
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod cargo;
 mod checks;
+mod commits;
 mod imports;
 mod programs;
 mod recordings;
@@ -18,6 +19,7 @@ use sigspy_tests::{TempDir, run, sigspy};
 const TESTED: &[(&str, fn())] = &[
     ("cli BadEnvironment", words::the_environment_is_no_good),
     ("cli BinaryToTerminal", recordings::bytes_are_not_for_a_terminal),
+    ("cli Build", commits::the_base_does_not_build),
     ("cli Cargo", cargo::cargo_has_failed),
     ("cli CargoMetadata", cargo::cargo_speaks_in_tongues),
     ("cli Check", checks::there_is_no_command_to_check),
@@ -67,6 +69,13 @@ const TESTED: &[(&str, fn())] = &[
     ("collector Spawn", programs::a_program_has_no_loader),
     ("collector StaticallyLinked", programs::a_program_is_static),
     ("collector Write", recordings::the_disk_is_full_while_recording),
+    ("git Failed", commits::git_cannot_check_out),
+    ("git NoCommit", commits::a_commit_is_not_there),
+    ("git NoDefaultBase", commits::there_is_no_default_branch),
+    ("git NoFolder", commits::a_folder_is_new),
+    ("git NoRepository", commits::there_is_no_repository),
+    ("git NotFound", commits::git_is_not_there),
+    ("git NothingChanged", commits::nothing_has_changed),
     ("import BadLine", imports::a_line_is_no_stack),
     ("import BadPprof", imports::a_profile_of_pprof_is_none),
     ("import Bomb", imports::a_file_unpacks_to_too_much),
@@ -87,6 +96,7 @@ const TESTED: &[(&str, fn())] = &[
 /// Errors that cannot be provoked, and why.
 const UNTESTED: &[(&str, &str)] = &[
     ("cli Collector", "stands for those of the collector"),
+    ("cli Git", "stands for those of git"),
     ("cli Import", "stands for those of importing"),
     ("cli Merge", "stands for those of merging"),
     ("cli NoChoice", "stands for those of choosing what cargo builds"),

@@ -6,9 +6,10 @@ use std::fs;
 use sigspy_tests::workspace;
 
 /// Files with errors, the name of the enum, and what its errors are called here.
-const PLACES: [(&str, &str, &str); 6] = [
+const PLACES: [(&str, &str, &str); 7] = [
     ("cli/src/error.rs", "Error", "cli"),
     ("cli/src/cargo/choose.rs", "NoChoice", "choice"),
+    ("cli/src/git.rs", "GitError", "git"),
     ("collector/src/error.rs", "Error", "collector"),
     ("import/src/error.rs", "Error", "import"),
     ("model/src/merge.rs", "MergeError", "merge"),

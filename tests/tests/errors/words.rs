@@ -33,7 +33,11 @@ pub fn settings_cannot_be_read() {
 pub fn the_agent_has_no_place() {
     let mut command = Command::new(sigspy());
     command.args(["agent", "--path"]).env_remove("HOME").env_remove("XDG_CACHE_HOME");
-    refused(&mut command, 125, &["no folder to put the agent into", "set XDG_CACHE_HOME or HOME"]);
+    refused(
+        &mut command,
+        125,
+        &["no folder to put the agent or sources into", "set XDG_CACHE_HOME or HOME"],
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Build {
     /// The package with the program
     #[arg(short, long, value_name = "NAME")]
