@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sigspy_collector::{check_program, find_program};
+
 use crate::args::{Drawing, Flamegraph, Sampling};
 use crate::drawing::draw;
 use crate::error::Error;
@@ -29,6 +31,10 @@ pub fn draw_program(
     drawing: Drawing,
     path: &Path,
 ) -> Result<u8, Error> {
+    if program.place.is_none() {
+        // Where there is nothing to run, the last flame graph stays where it is.
+        check_program(&find_program(&program.argv[0])?)?;
+    }
     let sink = Sink::create(path, sampling.force)?;
     let recording = beside(path, Path::new(&program.argv[0]));
     let recorded = record::record_as_latest(sampling, &recording, program)?;

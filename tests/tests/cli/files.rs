@@ -125,6 +125,8 @@ fn a_recording_that_cannot_be_read_moves_nothing() {
     let mut draw = Command::new(sigspy());
     draw.args(["flamegraph", "--input"]).arg(&nowhere).current_dir(folder.path());
     run(&mut draw).expect(125);
+    // Without a file of that name it is taken for a program, which is not there either.
+    run(sigspy_of("flamegraph", &nowhere).current_dir(folder.path())).expect(127);
     let mut diff = Command::new(sigspy());
     diff.arg("diff").arg(&recording).arg(&nowhere).arg("-o").arg(folder.join("flamegraph.svg"));
     run(&mut diff).expect(125);
