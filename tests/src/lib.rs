@@ -9,6 +9,7 @@
 //! `SIGSPY_TRIPWIRE=1` all that is recorded dies if the handler does what no handler may.
 
 mod binary;
+mod check;
 mod fixture;
 mod folded;
 mod mounts;
@@ -24,6 +25,7 @@ pub mod statistics;
 mod temp;
 
 pub use binary::{sigspy, unprivileged_sigspy, workspace};
+pub use check::{Checked, check};
 pub use fixture::{cargo_sigspy, copy_folder, fixture, lasting_target};
 pub use folded::{Folded, thread_of};
 pub use mounts::{run_with_mounts, shell_with_mounts};

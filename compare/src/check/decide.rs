@@ -305,7 +305,7 @@ mod tests {
     fn what_shows_twice_is_a_regression() {
         let result = decided(slower_twice());
         assert_eq!((result.verdict, result.exit_code()), (Verdict::Regression, 1));
-        let expected = "parse in app takes 40 % more CPU time (95 % interval: +30 to +50 %), \
+        let expected = "parse in app (app.c:7) takes 40 % more CPU time (95 % interval: +30 to +50 %), \
                         in the runs made to confirm it, too";
         assert_eq!(result.reasons, [expected]);
         assert_eq!(result.findings.len(), 1);

@@ -239,17 +239,26 @@ impl Subject {
         }
     }
 
+    /// Where it is, without folders: `json.cpp:17`.
+    pub fn place(&self) -> Option<String> {
+        let Self::Function(Function { file, line, .. }) = self else { return None };
+        let name = file.as_ref()?.rsplit('/').next()?;
+        Some(line.map_or(name.to_owned(), |line| format!("{name}:{line}")))
+    }
+
     /// Whether the base has no such function.
     pub fn is_new(&self) -> bool {
         matches!(self, Self::Function(function) if function.labels.contains(&Label::New))
     }
 }
 
-/// `parse in libjson takes 23 % more CPU time (95 % interval: +12 to +35 %)`.
+/// `parse in libjson (json.cpp:17) takes 23 % more CPU time (95 % interval: +12 to +35 %)`.
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MANY_TIMES: f64 = 10.0;
-        let (name, Ratio { ratio, low, high }) = (self.subject.name(), self.change());
+        let Ratio { ratio, low, high } = self.change();
+        let place = self.subject.place().map(|place| format!(" ({place})")).unwrap_or_default();
+        let name = format!("{}{place}", self.subject.name());
         let percent = |ratio: f64| (ratio - 1.0) * 100.0;
         match ratio {
             _ if self.subject.is_new() => {
@@ -302,13 +311,13 @@ mod tests {
 
     #[test]
     fn a_change_is_told_in_a_sentence() {
-        let more = "f in app takes 50 % more CPU time (95 % interval: +40 to +60 %)";
+        let more = "f in app (app.c:7) takes 50 % more CPU time (95 % interval: +40 to +60 %)";
         assert_eq!(found("f", 1.0, 1.5, None), more);
-        let less = "f in app takes 50 % less CPU time (95 % interval: -60 to -40 %)";
+        let less = "f in app (app.c:7) takes 50 % less CPU time (95 % interval: -60 to -40 %)";
         assert_eq!(found("f", 1.0, 0.5, None), less);
-        let much = "f in app takes 20 times the CPU time (95 % interval: 20 to 20 times)";
+        let much = "f in app (app.c:7) takes 20 times the CPU time (95 % interval: 20 to 20 times)";
         assert_eq!(found("f", 0.1, 2.0, None), much);
-        let new = "f in app is new and takes 1.500 s of CPU time";
+        let new = "f in app (app.c:7) is new and takes 1.500 s of CPU time";
         assert_eq!(found("f", 0.01, 1.51, Some(Label::New)), new);
     }
 }

@@ -152,6 +152,18 @@ fn cost_that_moved_within_a_caller_is_no_regression() {
 }
 
 #[test]
+fn cost_that_moved_is_known_from_noisy_runs_too() {
+    // These differ by 8 %, so it cannot be ruled out that the caller has gained half as much.
+    let noisy = |outer, inner| {
+        side(move |run, percent| moved_cost(outer, inner)(run, 100 + 5 * percent - 500))
+    };
+    let result = compared(&noisy(1000, 400), &noisy(700, 700));
+    assert!(function(&result, "inner").is_cost_shift() && result.slower().count() == 0);
+    let result = compared(&noisy(1000, 400), &noisy(1000, 700));
+    assert_eq!(result.slower().count(), 1);
+}
+
+#[test]
 fn one_run_on_each_side_makes_nothing_suspect_and_says_so() {
     let one = |count| Side::of([Run::of("app").samples(&["x"], count).samples(&["y"], 500)]);
     let (base, head) = (one(500), one(5000));

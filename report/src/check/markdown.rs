@@ -58,30 +58,19 @@ fn write_findings(findings: &[Found], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "|---:|---:|---:|---:|---:|---|---|")?;
     for found in findings.iter().take(FINDINGS) {
         let (change, interval) = words::change_of(found);
-        let (before, after, share, place) = match &found.subject {
-            Subject::Total { base_s, head_s } => (*base_s, *head_s, 1.0, String::new()),
-            Subject::Function(one) => {
-                let line = one.line.map(|line| format!(":{line}")).unwrap_or_default();
-                let file = one.file.as_ref();
-                let place = file.map(|file| format!("{}{line}", base_name(file)));
-                (one.base_s, one.head_s, words::share(one), place.unwrap_or_default())
-            }
+        let (before, after, share) = match &found.subject {
+            Subject::Total { base_s, head_s } => (*base_s, *head_s, 1.0),
+            Subject::Function(one) => (one.base_s, one.head_s, words::share(one)),
         };
         let name = code_in_cell(&words::name(&found.subject.name()));
-        let place = if place.is_empty() {
-            place
-        } else {
-            format!(" {}", code_in_cell(&words::name(&place)))
-        };
+        let place = found.subject.place();
+        let place = place.map(|place| format!(" {}", code_in_cell(&words::name(&place))));
+        let place = place.unwrap_or_default();
         let standing = prose(&words::name(&words::standing(found)));
         write!(out, "| {before:.3} | {after:.3} | {change} | {interval} | {:.1} %", share * 100.0)?;
         writeln!(out, " | {name}{place} | {standing} |")?;
     }
     write_rest(findings.len(), FINDINGS, out)
-}
-
-fn base_name(file: &str) -> &str {
-    file.rsplit('/').next().unwrap_or(file)
 }
 
 fn write_budgets(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {

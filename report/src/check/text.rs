@@ -59,6 +59,7 @@ fn row(found: &Found) -> [String; 6] {
         Subject::Function(function) => (function.base_s, function.head_s, words::share(function)),
     };
     let name = words::name(&found.subject.name());
+    let place = found.subject.place().map(|place| format!(" at {}", words::name(&place)));
     let standing = words::sentence(&words::standing(found));
     [
         format!("{before:.3}"),
@@ -66,7 +67,7 @@ fn row(found: &Found) -> [String; 6] {
         change,
         interval,
         format!("{:.1} %", share * 100.0),
-        format!("{name}  ({standing})"),
+        format!("{name}{}  ({standing})", place.unwrap_or_default()),
     ]
 }
 
