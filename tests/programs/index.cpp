@@ -3,7 +3,7 @@
 // Two dozen functions of different sizes, with allocations, and with more memory than caches hold.
 // The work is always the same. At the end it prints `work ROUNDS`. Other versions of it:
 //
-//   -DSLOWER=N  edit_distance takes N percent longer
+//   -DSLOWER_10, -DSLOWER_20, -DSLOWER_50: edit_distance takes so many percent longer
 //   -DRENAMED   rank_pages is called weigh_pages
 //   -DINLINED   hash_word is inlined where it is called
 //   -DMOVED     pack is in another namespace and another file
@@ -20,7 +20,13 @@
 
 #include "cpu.h"
 
-#ifndef SLOWER
+#if defined(SLOWER_10)
+#define SLOWER 10
+#elif defined(SLOWER_20)
+#define SLOWER 20
+#elif defined(SLOWER_50)
+#define SLOWER 50
+#else
 #define SLOWER 0
 #endif
 // Volatile, so that the code is the same whatever it is.
