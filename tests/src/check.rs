@@ -59,6 +59,11 @@ impl Checked {
         findings.iter().filter(|found| found["standing"] == "regression")
     }
 
+    /// The slowdown of a function of 30 % of the CPU time that would have been seen: 0.5 is 50 %.
+    pub fn least_slowdown(&self) -> Option<f64> {
+        self.result["comparison"]["detectable"][0]["slowdown"].as_f64()
+    }
+
     /// The name of the file that has a function, and the line.
     pub fn place(&self, function: &str) -> (String, u64) {
         let row = self.function(function).unwrap_or_else(|| panic!("no {function}: {self}"));

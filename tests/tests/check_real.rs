@@ -85,35 +85,33 @@ fn an_unchanged_program_passes_beside_a_noisy_neighbour() {
     neighbour.wait();
 }
 
+/// How much slower the function is, in percent, the rounds and options of a check that finds it: chance
+/// does not hide it, as a third of the runs is spent in it, at 250 ticks a second 600 samples of each
+/// side in 5 runs of 400 rounds, 12,000 in 10 of 4,000. Loops are aligned, so 2 % is no matter of layout.
+const SLOWER: [(&str, &str, &[&str]); 3] = [
+    ("50", "400", &["--warm-up", "0"]),
+    ("20", "2000", &["--warm-up", "0", "--runs", "10"]),
+    ("10", "4000", &["--warm-up", "0", "--runs", "10", "--min-effect", "2"]),
+];
+
 #[test]
-fn a_function_that_takes_half_as_much_again_is_found_and_no_other_is_blamed() {
+fn a_function_that_takes_longer_is_found_and_no_other_is_blamed() {
     let _alone = processors();
-    for language in [Cpp, Rust] {
-        let found = checked(&version(language, &[]), &changed(language, "slower_50"));
-        assert_found(&found, language);
+    for (size, rounds, options) in if full() { &SLOWER[..] } else { &SLOWER[..1] } {
+        for language in [Cpp, Rust] {
+            let head = changed(language, &format!("slower_{size}"));
+            assert_found(&check(options, &version(language, &[]), &head, [rounds]), language);
+        }
     }
 }
 
-/// A check that must see a slowdown finds it or cannot tell. Where a check says that it would have
-/// seen one, one of ten is missed by the first runs and one by those that confirm.
 #[test]
-#[ignore = "fails now and then, and nobody knows why yet: see CONTRIBUTING.md"]
-fn a_slowdown_that_a_check_must_see_is_found_or_it_cannot_tell() {
+fn a_slowdown_that_short_runs_cannot_show_is_said_to_be_out_of_sight() {
     let _alone = processors();
-    let sizes: &[(&str, &str)] =
-        if full() { &[("10", "1000"), ("20", "2000")] } else { &[("10", "100")] };
-    for (size, rounds) in sizes {
-        for language in languages() {
-            let head = changed(*language, &format!("slower_{size}"));
-            let options = [&NO_WARM_UP[..], &["--must-see", size]].concat();
-            let found = check(&options, &version(*language, &[]), &head, [rounds]);
-            match found.code() {
-                3 => assert!(found.blamed().is_empty(), "{found}"),
-                _ if found.blamed().is_empty() => assert!(found.blames_the_program(), "{found}"),
-                _ => assert_found(&found, *language),
-            }
-        }
-    }
+    let head = changed(Cpp, "slower_10");
+    let passed = check(&NO_WARM_UP, &version(Cpp, &[]), &head, ["100"]);
+    assert_passes(&passed);
+    assert!(passed.least_slowdown().is_none_or(|least| least > 0.1), "{passed}");
 }
 
 #[test]
@@ -168,7 +166,6 @@ fn a_program_that_is_slower_everywhere_is_found_by_its_total() {
 }
 
 #[test]
-#[ignore = "fails now and then, and nobody knows why yet: see CONTRIBUTING.md"]
 fn a_slower_allocator_is_found_by_the_total() {
     let _alone = processors();
     let folder = TempDir::new();

@@ -66,7 +66,7 @@ fn uncommitted_work_that_takes_longer_fails_the_check_and_has_its_place_in_the_r
     repository.does(4);
     let failed = repository.check("--sarif ../check.sarif").expect(1);
     let text = failed.text();
-    assert!(text.contains("app::parse::parse takes"), "{failed}");
+    assert!(text.contains("app::parse::parse (parse.rs:"), "{failed}");
     assert!(text.contains("base: merge base with main at "), "{failed}");
     assert!(text.contains("head: HEAD and uncommitted changes at "), "{failed}");
     let sarif = fs::read_to_string(repository.folder.join("check.sarif")).expect("it was written");
