@@ -21,7 +21,7 @@ use sigspy_compare::check::{
 
 use crate::args::{Check, Checking, Global, Inconclusive};
 use crate::error::Error;
-use crate::{config, output};
+use crate::{config, interrupt, output};
 use folder::Folder;
 use measure::{Base, Measured, Rules, measure};
 use outputs::Outputs;
@@ -78,6 +78,7 @@ fn check(
     let config::Rules { budgets, ignored, accepted, renames } = config::rules(global)?;
     let policy = Policy { must_see: arguments.must_see / 100.0, budgets, ignored, accepted };
     let rules = Rules { policy: &policy, renames: &renames, today: today() };
+    let _held = interrupt::hold(); // until the folder is removed
     let bench = Bench {
         workloads: compared.workloads,
         sampling: &arguments.sampling,
@@ -85,6 +86,9 @@ fn check(
         folder: Folder::new(arguments.keep.as_deref(), arguments.sampling.force)?,
     };
     let measured = measure(arguments, &bench, compared.base, &rules)?;
+    if interrupt::is_over() {
+        return Err(Error::Interrupted);
+    }
     let Measured { evidence, runs, noise, notes } = measured;
     let head = bench.workloads[1].as_ref().map(Workload::side).unwrap_or_default();
     let runner = runner::this(runs.samples_per_second());

@@ -2,11 +2,11 @@
 //!
 //! The terminal sends Ctrl-C to the program, too, and the program decides what it means. The
 //! second one ends the recording; the third ends sigspy at once, and what was written stays. When the
-//! program has ended, signals mean what they always do.
+//! program has ended, signals mean what they always do, unless [`hold`] says that there is more to do.
 #![allow(unsafe_code, reason = "installs signal handlers")]
 
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
@@ -19,12 +19,38 @@ pub static TOGGLES: AtomicU32 = AtomicU32::new(0);
 /// A pidfd of the program, while it runs: a pid may be somebody else's after its end.
 static PROGRAM: AtomicI32 = AtomicI32::new(NO_PROGRAM);
 const NO_PROGRAM: RawFd = -1;
+/// Whether [`hold`] is in force.
+static IS_HELD: AtomicBool = AtomicBool::new(false);
+
+/// Several programs run one after another, and there is something to tidy up in the end: until this
+/// is dropped, signals between them are counted as well, and [`is_over`] tells.
+pub struct Held(());
+
+pub fn hold() -> Held {
+    watch();
+    IS_HELD.store(true, Relaxed);
+    Held(())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        IS_HELD.store(false, Relaxed);
+        unwatch();
+    }
+}
+
+/// Whether somebody has asked for the end of what is held.
+pub fn is_over() -> bool {
+    [&INTERRUPTS, &TERMINATIONS].iter().any(|signals| signals.load(Relaxed) > 0)
+}
 
 /// From now on until [`unwatch`], signals are counted, passed on, or left to the program; those that
-/// are ignored stay so. Counts begin anew.
+/// are ignored stay so. Counts begin anew, unless they are held.
 pub fn watch() {
-    for count in [&INTERRUPTS, &TERMINATIONS, &TOGGLES] {
-        count.store(0, Relaxed);
+    if !IS_HELD.load(Relaxed) {
+        for count in [&INTERRUPTS, &TERMINATIONS, &TOGGLES] {
+            count.store(0, Relaxed);
+        }
     }
     let handle = |signal, handler| set(signal, SigHandler::Handler(handler));
     handle(Signal::SIGINT, count);
@@ -38,13 +64,17 @@ pub fn watch() {
     handle(Signal::SIGXFSZ, leave);
 }
 
-/// The program has ended: from now on, signals end sigspy. SIGUSR1 still does not, as it may come
+/// The program has ended: from now on, signals end sigspy, or what is held. SIGUSR1 still does not, as it may come
 /// late, and neither does a file that is too large.
 pub fn unwatch() {
+    set_program(None);
+    if IS_HELD.load(Relaxed) {
+        // There is no program to which the terminal sends this.
+        return set(Signal::SIGHUP, SigHandler::Handler(pass_on));
+    }
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGHUP] {
         set(signal, SigHandler::SigDfl);
     }
-    set_program(None);
 }
 
 /// Says what a signal does, unless it is ignored: as with nohup, and the program is to inherit that.

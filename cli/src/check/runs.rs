@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use sigspy_compare::Input;
 use sigspy_symbolizer::Sources;
@@ -48,6 +47,9 @@ impl Bench<'_> {
             let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
             for side in order {
                 let Some(workload) = &self.workloads[side] else { continue };
+                if interrupt::is_over() {
+                    return Err(Error::Interrupted);
+                }
                 let run = self.run_one(side, workload, &format!("{what}{}", pair + 1))?;
                 let failed = run.named.profile.meta.exit_code != Some(0);
                 runs.0[side].push(run);
@@ -68,8 +70,7 @@ impl Bench<'_> {
         }
         let program = workload.program(output.clone());
         let recorded = record::record_quietly(self.sampling, &recording, program)?;
-        let is_unwanted = |signals: &AtomicU32| signals.load(Relaxed) > 0;
-        if is_unwanted(&interrupt::INTERRUPTS) || is_unwanted(&interrupt::TERMINATIONS) {
+        if interrupt::is_over() {
             return Err(Error::Interrupted);
         }
         let code = recorded.ended.exit_code();

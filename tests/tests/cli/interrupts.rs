@@ -1,9 +1,10 @@
 //! Ctrl-C.
 
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use sigspy_tests::{Folded, Running, TempDir, export, program, run, spawn, wait_until};
+use sigspy_tests::{Folded, Running, TempDir, export, program, run, sigspy, spawn, wait_until};
 
 use crate::record_in;
 
@@ -51,6 +52,28 @@ fn a_program_that_dies_of_the_interrupt_is_recorded() {
     running.signal_group(Signal::SIGINT);
     let outcome = running.wait_within(Duration::from_secs(20)).expect(128 + 2);
     assert!(recorded_in(&folder).sampled() > 50_000_000, "{outcome}");
+}
+
+/// At any time: most of it is between runs, as the program ends at once.
+#[test]
+fn an_interrupted_check_leaves_no_recordings() {
+    let exits = program("exit_code.c");
+    for wait_ms in (0..240).step_by(20) {
+        let folder = TempDir::new();
+        let mut command = Command::new(sigspy());
+        command.env("TMPDIR", folder.path()).args(["check", "--runs", "1000", "--base"]);
+        let running = spawn(command.arg(&exits).arg("--head").arg(&exits).arg("--"));
+        wait_until("there are recordings", || files_in(&folder) > 0);
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        running.signal_group(Signal::SIGINT);
+        let outcome = running.wait_within(Duration::from_secs(20)).expect(128 + 2);
+        assert_eq!(outcome.text(), "", "{outcome}");
+        assert_eq!(files_in(&folder), 0, "{outcome}");
+    }
+}
+
+fn files_in(folder: &TempDir) -> usize {
+    folder.path().read_dir().expect("the folder is there").count()
 }
 
 fn recorded_in(folder: &TempDir) -> Folded {
