@@ -30,7 +30,7 @@ pub use cargo::{
     CargoTest, Members, Target, UnitKind,
 };
 pub use check::{Check, Checking, Inconclusive};
-pub use comparing::{Comparing, Generics, Normalize};
+pub use comparing::{Comparing, Normalize};
 pub use completions::{Completions, Man};
 pub use diff::{Diff, DiffFormat, Layout};
 pub use doctor::{Busy, Doctor};
@@ -75,7 +75,7 @@ pub enum Command {
     Diff(Box<Diff>),
     /// Run two versions of a program in turn and tell whether the new one takes more CPU time
     #[command(after_help = check::CHECK_HELP, args_override_self = true)]
-    #[command(mut_arg("rate", |rate| rate.default_value("997")))]
+    #[command(mut_args(check::sampling_for_checks))]
     Check(Box<Check>),
     /// Write a recording in another format
     #[command(args_override_self = true)]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use sigspy_compare::stats::change::Settings;
 use sigspy_compare::stats::sizes::Normalization;
 use sigspy_compare::stats::total::TotalSettings;
-use sigspy_compare::{self as compare, Input, Naming, Options};
+use sigspy_compare::{Generics, Input, Naming, Options};
 use sigspy_import::Unit;
 
-use crate::args::{self, Comparing, Normalize, Places};
+use crate::args::{Comparing, Normalize, Places};
 use crate::error::Error;
 use crate::named::{self, Named};
 use crate::{import, output, sources};
@@ -24,10 +24,7 @@ pub fn options(comparing: &Comparing) -> Options {
         Normalize::None => Normalization::None,
         Normalize::Work => Normalization::Work,
     };
-    let generics = match comparing.generics {
-        args::Generics::Merge => compare::Generics::Merge,
-        args::Generics::Keep => compare::Generics::Keep,
-    };
+    let generics = if comparing.mono { Generics::Keep } else { Generics::Merge };
     Options {
         naming: Naming { generics, ..Naming::default() },
         functions: Settings {

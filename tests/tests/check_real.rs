@@ -5,6 +5,7 @@
 //! languages only with `SIGSPY_FULL=1`.
 
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -16,6 +17,8 @@ use sigspy_tests::{
 const ROUNDS: &str = "400";
 /// What is made slower, a third of the CPU time.
 const CHANGED: &str = "edit_distance";
+/// With a program that runs as long as checks do.
+const PATIENCE: Duration = Duration::from_secs(3600);
 const NO_WARM_UP: [&str; 2] = ["--warm-up", "0"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,7 +85,7 @@ fn an_unchanged_program_passes_beside_a_noisy_neighbour() {
         }
     }
     neighbour.signal(Signal::SIGKILL);
-    neighbour.wait();
+    neighbour.wait_within(PATIENCE);
 }
 
 /// How much slower the function is, in percent, the rounds and options of a check that finds it: chance

@@ -94,3 +94,14 @@ fn what_other_tools_have_written_is_compared_as_well() {
     let row: Vec<&str> = row(&text, "work").split_whitespace().take(2).collect();
     assert_eq!(row, ["1.000", "3.000"], "{text}");
 }
+
+#[test]
+fn instances_of_a_generic_function_are_one_unless_they_shall_not_be() {
+    let folder = TempDir::new();
+    let stacks = "main;app::Cache<u8>::find 1000000\nmain;app::Cache<u16>::find 5000000\n";
+    let side = [folder.write("app.folded", stacks)];
+    let merged = diff(&["--normalize", "none"], &side, &side).text();
+    assert!(row(&merged, "Cache<_>::find").contains("6.000"), "{merged}");
+    let apart = diff(&["--normalize", "none", "--mono"], &side, &side).text();
+    assert!(row(&apart, "Cache<u8>::find").contains("1.000"), "{apart}");
+}

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, ValueEnum};
 
 use super::comparing::percent;
 use super::{Comparing, Outputs, Sampling};
@@ -94,6 +94,16 @@ pub struct Checking {
     pub must_see: f64,
     #[command(flatten)]
     pub outputs: Outputs,
+}
+
+/// What differs from other commands that sample: a rate that gives every tick there is, and no word of
+/// what makes no sense for runs that are compared.
+pub fn sampling_for_checks(flag: Arg) -> Arg {
+    match flag.get_id().as_str() {
+        "rate" => flag.default_value("997"),
+        "start_paused" | "toggle_signal" | "symbols" => flag.hide(true),
+        _ => flag,
+    }
 }
 
 /// One run alone does not tell how much runs differ, so it confirms nothing.

@@ -17,9 +17,9 @@ pub struct Comparing {
     /// What makes runs comparable
     #[arg(long, value_enum, default_value_t = Normalize::Auto)]
     pub normalize: Normalize,
-    /// Whether instances of generic functions and templates are one function
-    #[arg(long, value_enum, default_value_t = Generics::Merge)]
-    pub generics: Generics,
+    /// Tell instances of generic functions and templates apart, and overloads, instead of adding them up
+    #[arg(long)]
+    pub mono: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -32,14 +32,6 @@ pub enum Normalize {
     None,
     /// The work that was done in the run
     Work,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Generics {
-    /// They are one, and so are overloads
-    Merge,
-    /// They are as many as there are
-    Keep,
 }
 
 pub fn percent(text: &str) -> Result<f64, String> {

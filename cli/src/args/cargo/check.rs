@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Build, Target};
 use crate::args::Checking;
+use crate::args::check::sampling_for_checks;
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -23,7 +24,7 @@ such as a base that does not build, and 3 if it cannot be told.";
 
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_HELP)]
-#[command(mut_arg("rate", |rate| rate.short_alias(None).default_value("997")))]
+#[command(mut_args(sampling_for_checks), mut_arg("rate", |rate| rate.short_alias(None)))]
 pub struct CargoCheck {
     /// The commit to compare with [default: where HEAD has left the default branch]
     #[arg(long, value_name = "COMMIT")]
