@@ -11,6 +11,7 @@ use crate::key::{self, Key};
 use crate::name::Generics;
 use crate::programs::Programs;
 use crate::stats::counts::{Counts, RunTotal};
+use crate::toolchain;
 
 /// A run: its profile, and how much was done in it.
 #[derive(Clone, Copy)]
@@ -193,6 +194,10 @@ fn module_of<'a>(
     Some(if side == 0 { programs.in_head(name) } else { name })
 }
 
+fn is_of_toolchain(frame: &Frame) -> bool {
+    frame.file.as_deref().is_some_and(toolchain::is_of_toolchain)
+}
+
 /// One profile on its way into [`Functions`].
 struct Run<'f, 'a> {
     functions: &'f mut Functions,
@@ -221,10 +226,8 @@ impl<'f, 'a> Run<'f, 'a> {
             let module = module_of(profile, location, side, programs);
             let physical = module.is_some_and(|it| functions.without_inlined.contains(it));
             let module = module.unwrap_or_default();
-            let mut frames = symbols.frames(id);
-            if physical {
-                frames = &frames[frames.len().saturating_sub(1)..];
-            }
+            let counts = |frame: &&Frame| !frame.inlined || !(physical || is_of_toolchain(frame));
+            let frames: Vec<&Frame> = symbols.frames(id).iter().filter(counts).collect();
             places.push(frames.iter().map(|frame| frame.file.clone().zip(frame.line)).collect());
             let known = |frame: &Frame| {
                 let key = match side {
@@ -236,7 +239,7 @@ impl<'f, 'a> Run<'f, 'a> {
                 *file = file.take().or_else(|| frame.file.clone());
                 id
             };
-            locations.push(frames.iter().map(known).collect());
+            locations.push(frames.into_iter().map(known).collect());
         }
         Self { functions, profile, work, side, locations, places }
     }

@@ -20,6 +20,7 @@ mod renames;
 pub mod result;
 mod shift;
 pub mod stats;
+mod toolchain;
 
 pub use comparison::{Comparison, Noise, Options, Suspects};
 pub use doubts::{doubts, faults};

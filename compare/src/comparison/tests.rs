@@ -251,6 +251,20 @@ fn inlined_functions_count_for_their_callers_if_one_side_does_not_know_them() {
 }
 
 #[test]
+fn what_is_inlined_from_the_standard_library_is_part_of_its_caller() {
+    let next = "next@/rustc/1f/library/core/src/iter/range.rs:7";
+    let inlined = format!("score@app.rs:3 => {next}");
+    let stacks = [(&*inlined, 200), ("score@app.rs:3 => mix@app.rs:9", 100), (next, 100)];
+    let count =
+        |run: Run, (stack, count): (&str, u32)| run.samples(&["main@app.rs:1", stack], count);
+    let side = Side::of([stacks.into_iter().fold(Run::of("app"), count)]);
+    let result = compared(&side, &side);
+    let share = |name| function(&result, name).base_share;
+    assert_eq!([share("score"), share("mix"), share("next")], [0.5, 0.25, 0.25]);
+    assert_eq!(function(&result, "score").file.as_deref(), Some("app.rs"));
+}
+
+#[test]
 fn without_normalization_a_slow_machine_is_a_slow_program() {
     let (base, head) = (
         side(with("x", 700)),
