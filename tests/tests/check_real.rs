@@ -108,13 +108,15 @@ fn a_function_that_takes_longer_is_found_and_no_other_is_blamed() {
     }
 }
 
+/// It is found by luck, or the check says that it would have had to be larger.
 #[test]
-fn a_slowdown_that_short_runs_cannot_show_is_said_to_be_out_of_sight() {
+fn a_slowdown_that_short_runs_hide_is_said_to_be_out_of_sight() {
     let _alone = processors();
     let head = changed(Cpp, "slower_10");
-    let passed = check(&NO_WARM_UP, &version(Cpp, &[]), &head, ["100"]);
-    assert_passes(&passed);
-    assert!(passed.least_slowdown().is_none_or(|least| least > 0.1), "{passed}");
+    let checked = check(&NO_WARM_UP, &version(Cpp, &[]), &head, ["100"]);
+    assert!(checked.blamed().iter().all(|name| *name == CHANGED), "{checked}");
+    let is_seen = checked.least_slowdown().is_some_and(|least| least <= 0.1);
+    assert!(checked.code() == 1 || !is_seen, "{checked}");
 }
 
 #[test]
