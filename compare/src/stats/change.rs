@@ -111,7 +111,7 @@ fn prepare(counts: &Counts, rows: &[usize], settings: &Settings) -> Analysis {
     let samples: Vec<f64> = rows.iter().map(|row| mean(&counts.rows[*row])).collect();
     Analysis {
         tested: Vec::new(),
-        normalization: settings.normalization.resolved(rows.len()),
+        normalization: settings.normalization.resolved(counts, rows),
         prior: Prior::fit(&variances, &samples, df),
         log_sizes,
         df,

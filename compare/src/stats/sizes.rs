@@ -7,12 +7,15 @@
 //! Source: Anders and Huber, Differential expression analysis for sequence count data, Genome
 //! Biology 11 (2010).
 
-use super::counts::{Counts, mean, median};
+use std::f64::consts::PI;
+
+use super::counts::{Counts, mean, median, sum};
+use super::total::variance_of_total;
 
 /// What a run is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Normalization {
-    /// The median of ratios where there are enough functions for it, else nothing.
+    /// The median of ratios where there are enough functions and samples for it, else nothing.
     #[default]
     Auto,
     /// Its CPU time: shares are compared.
@@ -27,13 +30,18 @@ pub enum Normalization {
 /// that has changed.
 const ENOUGH: usize = 5;
 
+/// Relative standard deviation of CPU time between runs, where there is one run alone.
+const USUAL_NOISE: f64 = 0.03;
+
 /// Added to each count, for its logarithm.
 pub const HALF: f64 = 0.5;
 
 impl Normalization {
-    /// What `Auto` is with so many functions.
-    pub fn resolved(self, functions: usize) -> Self {
-        if self == Self::Auto && functions < ENOUGH { Self::None } else { self }
+    /// What `Auto` is with these functions: nothing if that costs less than the median would.
+    pub fn resolved(self, counts: &Counts, tested: &[usize]) -> Self {
+        let noise = || variance_of_total(counts).map_or(USUAL_NOISE, f64::sqrt);
+        let is_better = || tested.len() >= ENOUGH && hidden_by_median(counts, tested) <= noise();
+        if self == Self::Auto && !is_better() { Self::None } else { self }
     }
 
     /// The logarithm of the size of each run in samples. Their differences matter, not their mean.
@@ -41,13 +49,24 @@ impl Normalization {
         let of = |size: fn(&super::counts::RunTotal) -> f64| {
             counts.runs.iter().map(|run| size(run).max(f64::MIN_POSITIVE).ln()).collect()
         };
-        match self.resolved(tested.len()) {
+        match self.resolved(counts, tested) {
             Self::Auto => median_of_ratios(counts, tested),
             Self::Cpu => of(|run| run.samples),
             Self::None => of(|run| 1.0 / run.seconds_per_sample),
             Self::Work => of(|run| run.work / run.seconds_per_sample),
         }
     }
+}
+
+/// How much of a change of the function with most samples the median of ratios hides, as a logarithm:
+/// the function leaves the middle, upwards on one side and downwards on the other, and the median follows
+/// by half of its place in a distribution that is as dense as sampling errors of the others make it.
+fn hidden_by_median(counts: &Counts, tested: &[usize]) -> f64 {
+    let mut precisions: Vec<f64> =
+        tested.iter().map(|row| mean(&counts.rows[*row]).sqrt()).collect();
+    precisions.sort_unstable_by(f64::total_cmp);
+    precisions.pop();
+    2.0 * (PI / 2.0).sqrt() / sum(&precisions)
 }
 
 fn median_of_ratios(counts: &Counts, tested: &[usize]) -> Vec<f64> {

@@ -30,7 +30,7 @@ impl Outcome {
 /// Compares a program with one of which a function takes `factor` times as long, and all functions
 /// `total` times.
 pub fn trial(seed: u64, plan: &Plan, factor: f64, total: f64) -> Outcome {
-    let mut world = World::new(seed);
+    let mut world = World::new(seed, plan.share);
     let (base, head) = (world.side(plan, 1.0, 1.0), world.side(plan, factor, total));
     let first = Comparison::new(&inputs(&base), &inputs(&head), &Options::default());
     let suspects = first.suspects();

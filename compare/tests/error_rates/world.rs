@@ -35,11 +35,13 @@ pub struct Plan {
     pub cpu_s: f64,
     /// Runs of each side.
     pub runs: usize,
+    /// Share of the function that is made slower.
+    pub share: f64,
 }
 
 const FUNCTIONS: usize = 200;
 const MODULES: usize = 10;
-/// The function whose share is 2 %: the one that is made slower.
+/// The function that is made slower.
 pub const CHANGED: usize = 7;
 
 pub struct World {
@@ -48,11 +50,13 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    /// `share` is that of the function that is made slower.
+    pub fn new(seed: u64, share: f64) -> Self {
         let weights: Vec<f64> = (0..FUNCTIONS).map(|rank| 1.0 / (rank as f64 + 1.0)).collect();
         let rest: f64 = weights.iter().sum::<f64>() - weights[CHANGED];
-        let mut shares: Vec<f64> = weights.iter().map(|weight| weight / rest * 0.98).collect();
-        shares[CHANGED] = 0.02;
+        let mut shares: Vec<f64> =
+            weights.iter().map(|weight| weight / rest * (1.0 - share)).collect();
+        shares[CHANGED] = share;
         Self { random: StdRng::seed_from_u64(seed), shares }
     }
 
