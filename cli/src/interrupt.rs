@@ -64,8 +64,8 @@ pub fn watch() {
     handle(Signal::SIGXFSZ, leave);
 }
 
-/// The program has ended: from now on, signals end sigspy, or what is held. SIGUSR1 still does not, as it may come
-/// late, and neither does a file that is too large.
+/// The program has ended: from now on, signals end sigspy, or what is held. SIGUSR1 still does not,
+/// as it may come late, and neither does a file that is too large.
 pub fn unwatch() {
     set_program(None);
     if IS_HELD.load(Relaxed) {

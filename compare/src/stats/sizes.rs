@@ -59,8 +59,9 @@ impl Normalization {
 }
 
 /// How much of a change of the function with most samples the median of ratios hides, as a logarithm:
-/// the function leaves the middle, upwards on one side and downwards on the other, and the median follows
-/// by half of its place in a distribution that is as dense as sampling errors of the others make it.
+/// the function leaves the middle, upwards on one side and downwards on the other, and the median
+/// follows, by as much as makes up for half a function where the sampling errors of the others are
+/// densest.
 fn hidden_by_median(counts: &Counts, tested: &[usize]) -> f64 {
     let mut precisions: Vec<f64> =
         tested.iter().map(|row| mean(&counts.rows[*row]).sqrt()).collect();
