@@ -86,9 +86,7 @@ fn check(
         folder: Folder::new(arguments.keep.as_deref(), arguments.sampling.force)?,
     };
     let measured = measure(arguments, &bench, compared.base, &rules)?;
-    if interrupt::is_over() {
-        return Err(Error::Interrupted);
-    }
+    interrupt::heed()?;
     let Measured { evidence, runs, noise, notes } = measured;
     let head = bench.workloads[1].as_ref().map(Workload::side).unwrap_or_default();
     let runner = runner::this(runs.samples_per_second());

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
+use crate::error::Error;
+
 /// Ctrl-C so far.
 pub static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 /// SIGTERM so far.
@@ -23,7 +25,7 @@ const NO_PROGRAM: RawFd = -1;
 static IS_HELD: AtomicBool = AtomicBool::new(false);
 
 /// Several programs run one after another, and there is something to tidy up in the end: until this
-/// is dropped, signals between them are counted as well, and [`is_over`] tells.
+/// is dropped, signals between them are counted as well, and [`heed`] tells.
 pub struct Held(());
 
 pub fn hold() -> Held {
@@ -39,9 +41,10 @@ impl Drop for Held {
     }
 }
 
-/// Whether somebody has asked for the end of what is held.
-pub fn is_over() -> bool {
-    [&INTERRUPTS, &TERMINATIONS].iter().any(|signals| signals.load(Relaxed) > 0)
+/// Fails if somebody has asked for the end of what is held.
+pub fn heed() -> Result<(), Error> {
+    let is_over = [&INTERRUPTS, &TERMINATIONS].iter().any(|signals| signals.load(Relaxed) > 0);
+    if is_over { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 /// From now on until [`unwatch`], signals are counted, passed on, or left to the program; those that

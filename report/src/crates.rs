@@ -85,7 +85,7 @@ mod tests {
     fn a_frame_belongs_to_the_crate_of_its_file_else_of_its_name() {
         let registry = "/c/registry/src/i/serde_json-1.0.140/src/de.rs";
         let core = "/rustc/5980/library/core/src/slice/mod.rs";
-        let ours = "/work/checkout/src/lib.rs";
+        let ours = "/build/checkout/src/lib.rs";
         let known = [frame("app::run", Some(ours)), frame("app::<impl u8>::x", Some(ours))];
         let crates = Crates::of(&known.iter().collect::<Vec<_>>());
         let table = [

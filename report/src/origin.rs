@@ -117,15 +117,15 @@ mod tests {
                 "/c/git/checkouts/regex-automata-9f9f693768c584fc/1a2b3c4/src/lib.rs",
                 of("regex-automata", "1a2b3c4"),
             ),
-            ("/work/vendor/libc-0.2.177/src/lib.rs", of("libc", "0.2.177")),
+            ("/build/vendor/libc-0.2.177/src/lib.rs", of("libc", "0.2.177")),
             ("/rust/deps/hashbrown-0.16.1/src/raw.rs", of("hashbrown", "0.16.1")),
             ("/rustc/59807616e1fa/library/core/src/fmt/mod.rs", Origin::Std { name: "core" }),
             (
                 "/opt/lib/rustlib/src/rust/library/alloc/src/vec/mod.rs",
                 Origin::Std { name: "alloc" },
             ),
-            ("/work/app/src/main.rs", Origin::Folder("/work/app")),
-            ("/work/app/tests/it/main.rs", Origin::Folder("/work/app")),
+            ("/build/app/src/main.rs", Origin::Folder("/build/app")),
+            ("/build/app/tests/it/main.rs", Origin::Folder("/build/app")),
             ("main.rs", Origin::Unknown),
             ("", Origin::Unknown),
         ];
@@ -139,7 +139,7 @@ mod tests {
         let table = [
             ("/c/registry/src/i/itoa-1.0.0/src/lib.rs", "itoa-1.0.0/src/lib.rs"),
             ("/rustc/5980/library/core/src/fmt/mod.rs", "core/src/fmt/mod.rs"),
-            ("/work/app/src/main.rs", "/work/app/src/main.rs"),
+            ("/build/app/src/main.rs", "/build/app/src/main.rs"),
         ];
         for (path, expected) in table {
             assert_eq!(short_path(path), expected);

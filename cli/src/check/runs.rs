@@ -47,9 +47,7 @@ impl Bench<'_> {
             let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
             for side in order {
                 let Some(workload) = &self.workloads[side] else { continue };
-                if interrupt::is_over() {
-                    return Err(Error::Interrupted);
-                }
+                interrupt::heed()?;
                 let run = self.run_one(side, workload, &format!("{what}{}", pair + 1))?;
                 let failed = run.named.profile.meta.exit_code != Some(0);
                 runs.0[side].push(run);
@@ -70,9 +68,7 @@ impl Bench<'_> {
         }
         let program = workload.program(output.clone());
         let recorded = record::record_quietly(self.sampling, &recording, program)?;
-        if interrupt::is_over() {
-            return Err(Error::Interrupted);
-        }
+        interrupt::heed()?;
         let code = recorded.ended.exit_code();
         let (mut named, _) = recorded.into_named(self.sampling);
         named.symbols = named.symbols.with_files(|file| workload.path_in_sources(file));

@@ -104,14 +104,15 @@ pub fn analyse_again(counts: &Counts, rows: &[usize], settings: &Settings) -> An
 }
 
 fn prepare(counts: &Counts, rows: &[usize], settings: &Settings) -> Analysis {
-    let log_sizes = settings.normalization.log_sizes(counts, rows);
+    let normalization = settings.normalization.resolved(counts, rows);
+    let log_sizes = normalization.log_sizes(counts, rows);
     let df = (counts.base.saturating_sub(1) + counts.head().saturating_sub(1)) as f64;
     let variances: Vec<f64> =
         rows.iter().map(|row| variance(counts, &counts.rows[*row], &log_sizes, df)).collect();
     let samples: Vec<f64> = rows.iter().map(|row| mean(&counts.rows[*row])).collect();
     Analysis {
         tested: Vec::new(),
-        normalization: settings.normalization.resolved(counts, rows),
+        normalization,
         prior: Prior::fit(&variances, &samples, df),
         log_sizes,
         df,

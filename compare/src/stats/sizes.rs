@@ -44,12 +44,13 @@ impl Normalization {
         if self == Self::Auto && !is_better() { Self::None } else { self }
     }
 
-    /// The logarithm of the size of each run in samples. Their differences matter, not their mean.
+    /// The logarithm of the size of each run in samples, by what [`Self::resolved`] gives. Their
+    /// differences matter, not their mean.
     pub fn log_sizes(self, counts: &Counts, tested: &[usize]) -> Vec<f64> {
         let of = |size: fn(&super::counts::RunTotal) -> f64| {
             counts.runs.iter().map(|run| size(run).max(f64::MIN_POSITIVE).ln()).collect()
         };
-        match self.resolved(counts, tested) {
+        match self {
             Self::Auto => median_of_ratios(counts, tested),
             Self::Cpu => of(|run| run.samples),
             Self::None => of(|run| 1.0 / run.seconds_per_sample),
