@@ -99,6 +99,16 @@ pub fn thread_start_ns(pid: u32, tid: u32) -> Option<u64> {
     Some(started_ns.saturating_sub(asleep_ns))
 }
 
+/// Where the stack begins of the program that a thread runs in, as an address; 0 if that is kept
+/// from us, or if the thread has ended and is still there.
+pub fn stack_start(pid: u32, tid: u32) -> Option<u64> {
+    stat_field(&format!("/proc/{pid}/task/{tid}/stat"), 28)
+}
+
+pub fn has_thread(pid: u32, tid: u32) -> bool {
+    std::fs::metadata(format!("/proc/{pid}/task/{tid}")).is_ok()
+}
+
 /// Field `number`, from 1, of a file like `/proc/PID/stat`; the second may hold anything.
 fn stat_field(path: &str, number: usize) -> Option<u64> {
     let text = std::fs::read_to_string(path).ok()?;

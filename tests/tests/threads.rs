@@ -91,6 +91,23 @@ fn threads_have_their_names_in_the_profile() {
     }
 }
 
+/// A thread is asked for its name when its first sample is read, and is another program by then.
+#[test]
+fn what_a_program_did_before_exec_is_not_in_the_name_of_the_next() {
+    let script = "i=0; while [ $i -lt 5000 ]; do i=$((i + 1)); done; exec sleep 0.01";
+    let mut samples = 0;
+    for _ in 0..10 {
+        let recorded = record_with(&["-F", "4000"], ["sh", "-c", script]).expect(0);
+        let folded = recorded.folded_by_thread();
+        for (frames, _) in folded.stacks().filter(|(frames, _)| frames[0] != "sleep") {
+            let (name, _) = frames.iter().find_map(|frame| thread_of(frame)).expect("a thread");
+            assert_eq!(name, "sh", "in {frames:?}\n{}", recorded.outcome);
+            samples += 1;
+        }
+    }
+    assert!(samples > 0, "the shell was never seen");
+}
+
 #[test]
 fn time_with_the_signal_blocked_is_shown_as_such() {
     let recorded = profile(97, "mask.c", &["4"]).expect(0);

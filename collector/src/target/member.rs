@@ -65,7 +65,8 @@ impl Member {
             time_ns: system::monotonic_ns(),
         };
         let code = Code::new(newcomer.pid, newcomer.own_pid);
-        let mut member = Self::new(0, process, code, journal);
+        let threads = Threads::new(newcomer.pid);
+        let mut member = Self::new(0, process, code, threads, journal);
         member.own_pid = newcomer.own_pid;
         member.pidfd = Some(pidfd);
         member.cpu_before_ns = newcomer.cpu_before_ns;
@@ -91,7 +92,9 @@ impl Member {
         let started_ns = process.time_ns;
         let code = parent
             .map_or_else(|| Code::new(pid, pid), |parent| parent.code.of_child(pid, started_ns));
-        let mut member = Self::new(index, process, code, journal);
+        let threads =
+            parent.map_or_else(|| Threads::new(pid), |parent| parent.threads.of_child(pid));
+        let mut member = Self::new(index, process, code, threads, journal);
         // The table is in the hands of the processes: only who has mapped it is one of them.
         if maps::read(pid).is_ok_and(|maps| maps.iter().any(|one| one.file == memory)) {
             member.pidfd = system::open_pidfd(pid).ok();
@@ -99,7 +102,13 @@ impl Member {
         member
     }
 
-    fn new(index: u32, process: NewProcess, code: Code, journal: &mut Journal) -> Self {
+    fn new(
+        index: u32,
+        process: NewProcess,
+        code: Code,
+        threads: Threads,
+        journal: &mut Journal,
+    ) -> Self {
         let (pid, started_ns) = (process.pid, process.time_ns);
         Self {
             index,
@@ -108,7 +117,7 @@ impl Member {
             own_pid: pid,
             pidfd: None,
             code,
-            threads: Threads::new(pid),
+            threads,
             knocker: Knocker::default(),
             cpu_before_ns: 0,
             cpu_ns: 0,

@@ -13,24 +13,37 @@ struct Known {
 }
 
 pub struct Threads {
-    pid: u32,
+    program: Program,
+    /// The main thread's name when we first looked, for threads that can be asked no more.
+    first_name: String,
     known: HashMap<u32, Known>,
 }
 
 impl Threads {
+    /// Those of a program that has just begun.
     pub fn new(pid: u32) -> Self {
-        Self { pid, known: HashMap::new() }
+        let program = Program { pid, stack_start: system::stack_start(pid, pid) };
+        Self::of(program, program.thread_name(pid).unwrap_or_else(|| pid.to_string()))
+    }
+
+    /// Those of a child of fork, which may be another program by now.
+    pub fn of_child(&self, pid: u32) -> Self {
+        let program = Program { pid, ..self.program };
+        Self::of(program, program.thread_name(pid).unwrap_or_else(|| self.first_name.clone()))
+    }
+
+    fn of(program: Program, first_name: String) -> Self {
+        Self { program, first_name, known: HashMap::new() }
     }
 
     /// The number of a thread in the recording.
     pub fn number(&mut self, tid: u32, process: u32, journal: &mut Journal) -> u32 {
-        let pid = self.pid;
+        let (program, first_name) = (self.program, &self.first_name);
         let known = self.known.entry(tid).or_insert_with(|| {
-            let name = system::thread_name(pid, tid)
-                .or_else(|| system::thread_name(pid, pid))
-                .unwrap_or_else(|| tid.to_string());
+            let name = program.thread_name(tid).or_else(|| program.thread_name(program.pid));
+            let name = name.unwrap_or_else(|| first_name.clone());
             let now_ns = system::monotonic_ns();
-            let start_ns = system::thread_start_ns(pid, tid).unwrap_or(now_ns).min(now_ns);
+            let start_ns = system::thread_start_ns(program.pid, tid).unwrap_or(now_ns).min(now_ns);
             let start_ns = journal.since_start(start_ns);
             let number = journal.thread(process, tid, name.clone(), start_ns);
             Known { number, name, start_ns }
@@ -40,13 +53,15 @@ impl Threads {
 
     /// Threads get their names after they have begun to run, and some have ended.
     pub fn look(&mut self, process: u32, journal: &mut Journal) {
-        let (pid, time_ns) = (self.pid, journal.since_start(system::monotonic_ns()));
+        let (program, time_ns) = (self.program, journal.since_start(system::monotonic_ns()));
         self.known.retain(|&tid, known| {
-            let Some(name) = system::thread_name(pid, tid) else {
+            if !system::has_thread(program.pid, tid) {
                 journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
                 return false;
-            };
-            if name != known.name {
+            }
+            if let Some(name) = program.thread_name(tid)
+                && name != known.name
+            {
                 known.name.clone_from(&name);
                 let (id, start_ns) = (known.number, known.start_ns);
                 journal.events.push(Event::Thread { id, process, tid, name, start_ns });
@@ -60,5 +75,22 @@ impl Threads {
         for known in self.known.values() {
             journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
         }
+    }
+}
+
+/// A process as long as it is the same program. Its children of fork have its stack where it is; an
+/// exec puts it at another random place.
+#[derive(Clone, Copy)]
+struct Program {
+    pid: u32,
+    stack_start: Option<u64>,
+}
+
+impl Program {
+    /// The name of a thread. `None`: it has ended, with its program or before.
+    fn thread_name(self, tid: u32) -> Option<String> {
+        let name = system::thread_name(self.pid, tid)?;
+        // Asked last: what is our program now has been so all the time.
+        (system::stack_start(self.pid, tid) == self.stack_start).then_some(name)
     }
 }
