@@ -27,3 +27,4 @@ pub use doubts::{doubts, faults};
 pub use functions::{Input, Naming, Site};
 pub use key::Key;
 pub use name::Generics;
+pub use toolchain::{RUST_DEPS, path_in_rust_library};

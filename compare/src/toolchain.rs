@@ -5,15 +5,22 @@
 /// Functions that are inlined from there are part of what calls them: their names tell nobody where
 /// a change was made, and callers that have nothing in common would be added up.
 pub fn is_of_toolchain(file: &str) -> bool {
-    let below = |start: &str, folder: &str| file.starts_with(start) && file.contains(folder);
-    let is_rust = below("/rustc/", "/library/")
-        || below("/usr/src/rustc-", "/library/")
-        || file.contains("/rustlib/src/rust/library/")
-        || file.starts_with("/rust/deps/");
+    let is_rust = path_in_rust_library(file).is_some() || file.starts_with(RUST_DEPS);
     let is_cpp = file.contains("/include/c++/");
-    let is_c = below("/usr/include/", "/bits/")
+    let is_c = (file.starts_with("/usr/include/") && file.contains("/bits/"))
         || ["/lib/gcc/", "/lib/clang/"].iter().any(|folder| file.contains(folder));
     is_rust || is_cpp || is_c
+}
+
+/// Where the crates are that Rust's standard library is made of.
+pub const RUST_DEPS: &str = "/rust/deps/";
+
+/// The path below `library` of a source file of Rust's own, as rustc, rustup or Debian have it.
+pub fn path_in_rust_library(file: &str) -> Option<&str> {
+    let below = |start| file.strip_prefix(start)?.split_once("/library/");
+    let of_rustup = || file.split_once("/rustlib/src/rust/library/");
+    let parts = below("/rustc/").or_else(|| below("/usr/src/rustc-")).or_else(of_rustup);
+    parts.map(|(_, path)| path)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@
 //! /rust/deps/hashbrown-0.16.1/src/                         what the standard library is made of
 //! ```
 
+use sigspy_compare::{RUST_DEPS, path_in_rust_library};
+
 /// Where a source file comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin<'p> {
@@ -40,7 +42,7 @@ pub fn origin(path: &str) -> Origin<'_> {
             return Origin::Crate { name, version };
         }
     }
-    if let Some(rest) = library(path) {
+    if let Some(rest) = path_in_rust_library(path) {
         return Origin::Std { name: first(rest) };
     }
     match package_folder(path) {
@@ -57,7 +59,7 @@ pub fn short_path(path: &str) -> &str {
         .map(|(_, rest)| rest)
         .or_else(checkout)
         .or_else(|| deps(path))
-        .or_else(|| library(path))
+        .or_else(|| path_in_rust_library(path))
         .unwrap_or(path)
 }
 
@@ -66,13 +68,7 @@ fn behind<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
 }
 
 fn deps(path: &str) -> Option<&str> {
-    path.strip_prefix("/rust/deps/")
-}
-
-/// The path below `library` of Rust's own sources.
-fn library(path: &str) -> Option<&str> {
-    let built = path.strip_prefix("/rustc/").and_then(|rest| rest.split_once("/library/"));
-    built.map(|(_, rest)| rest).or_else(|| behind(path, "/rustlib/src/rust/library/"))
+    path.strip_prefix(RUST_DEPS)
 }
 
 fn first(path: &str) -> &str {
@@ -124,6 +120,7 @@ mod tests {
                 "/opt/lib/rustlib/src/rust/library/alloc/src/vec/mod.rs",
                 Origin::Std { name: "alloc" },
             ),
+            ("/usr/src/rustc-1.85.0/library/std/src/rt.rs", Origin::Std { name: "std" }),
             ("/build/app/src/main.rs", Origin::Folder("/build/app")),
             ("/build/app/tests/it/main.rs", Origin::Folder("/build/app")),
             ("main.rs", Origin::Unknown),
