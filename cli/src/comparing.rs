@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use sigspy_compare::stats::change::Settings;
 use sigspy_compare::stats::sizes::Normalization;
-use sigspy_compare::stats::total::TotalSettings;
 use sigspy_compare::{Generics, Input, Naming, Options};
 use sigspy_import::Unit;
 
@@ -34,7 +33,7 @@ pub fn options(comparing: &Comparing) -> Options {
             false_discoveries: comparing.false_discoveries / 100.0,
             ..Settings::default()
         },
-        total: TotalSettings::default(),
+        ..Options::default()
     }
 }
 

@@ -9,7 +9,7 @@ mod trial;
 mod world;
 
 use trial::{Outcome, trial};
-use world::{NOISY, Plan, QUIET};
+use world::{DRIFTING, NOISY, Plan, QUIET};
 
 /// How much slower the function is.
 const FACTORS: [f64; 4] = [1.1, 1.2, 1.3, 1.5];
@@ -20,7 +20,7 @@ fn main() {
         "| machine | Hz | CPU s | runs | share | unchanged, fails | +10 % | +20 % | +30 % | +50 % | all +20 % |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
-    for (name, noise) in [("quiet", QUIET), ("noisy", NOISY)] {
+    for (name, noise) in [("quiet", QUIET), ("noisy", NOISY), ("drifting", DRIFTING)] {
         for rate in [97.0, 250.0, 997.0] {
             for (cpu_s, runs) in [(10.0, 5), (60.0, 5), (60.0, 10)] {
                 row(name, &Plan { noise, rate, cpu_s, runs, share: 0.02 }, trials);
@@ -29,6 +29,7 @@ fn main() {
         for cpu_s in [1.5, 4.0, 10.0] {
             row(name, &Plan { noise, rate: 250.0, cpu_s, runs: 5, share: 0.4 }, trials);
         }
+        row(name, &Plan { noise, rate: 250.0, cpu_s: 4.0, runs: 20, share: 0.4 }, trials);
     }
 }
 

@@ -34,9 +34,12 @@ pub struct Options {
     pub naming: Naming,
     pub functions: Settings,
     pub total: TotalSettings,
+    /// Whether each run of the base has run next to the one of the head with the same number.
+    pub in_turn: bool,
 }
 
-/// How much runs of one side differ: standard deviations as parts of the whole, 0.02 is 2 %.
+/// How much runs of one side differ: standard deviations as parts of the whole, 0.02 is 2 %. Where
+/// runs are compared in pairs, what both have in common is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
     /// CPU time of a run, for each unit of work.
@@ -75,7 +78,7 @@ impl Suspects {
 impl Comparison {
     /// Compares all functions.
     pub fn new(base: &[Input<'_>], head: &[Input<'_>], options: &Options) -> Self {
-        let mut functions = Functions::count(base, head, &options.naming);
+        let mut functions = counted(base, head, options);
         let analysis = analyse(&functions.own, &options.functions);
         let pairs = pairs(&functions, &analysis, options.functions.filter.least_samples);
         let renamed: Vec<_> =
@@ -100,7 +103,7 @@ impl Comparison {
         let new_name =
             |(id, old): &(FunctionId, Key)| (old.clone(), self.functions.keys[*id].clone());
         options.naming.renamed.extend(self.renamed.iter().map(new_name));
-        let functions = Functions::count(base, head, &options.naming);
+        let functions = counted(base, head, &options);
         let rows: Vec<FunctionId> =
             suspects.functions.iter().filter_map(|key| functions.find(key)).collect();
         let analysis = analyse_again(&functions.own, &rows, &options.functions);
@@ -179,7 +182,7 @@ impl Comparison {
                 total_alpha: total.alpha,
             },
             total: Total {
-                change: total_change(counts, total.in_turn).map(|change| ratio(&change)),
+                change: total_change(counts).map(|change| ratio(&change)),
                 finding: self.total_finding(),
                 detectable: detectable_total(counts, total),
             },
@@ -242,9 +245,8 @@ impl Comparison {
     }
 
     fn total_finding(&self) -> Finding {
-        let TotalSettings { least_effect, alpha, in_turn } = self.options.total;
-        let change = total_change(&self.functions.own, in_turn);
-        let Some(change) = change else { return Finding::NotTested };
+        let TotalSettings { least_effect, alpha } = self.options.total;
+        let Some(change) = total_change(&self.functions.own) else { return Finding::NotTested };
         let is = |direction| change.p_value(direction, least_effect.ln_1p()) <= alpha;
         match (is(1.0), is(-1.0)) {
             (true, _) => Finding::Slower,
@@ -356,6 +358,12 @@ impl Comparison {
         }
         notes
     }
+}
+
+fn counted(base: &[Input<'_>], head: &[Input<'_>], options: &Options) -> Functions {
+    let mut functions = Functions::count(base, head, &options.naming);
+    functions.own.in_turn = options.in_turn;
+    functions
 }
 
 /// In the direction of the change.

@@ -63,7 +63,7 @@ pub fn measure(
     }
     let mut options = comparing::options(&arguments.comparing);
     options.naming.rules = rules.renames.to_vec();
-    options.total.in_turn = can_confirm;
+    options.in_turn = can_confirm;
     let head = runs.inputs(1, divided);
     let base = if is_alone { head.clone() } else { runs.inputs(0, divided) };
     let first = Comparison::new(&base, &head, &options);

@@ -1,6 +1,6 @@
 //! Which functions have changed, and by how much.
 
-use super::counts::{Counts, Filter, mean, squares};
+use super::counts::{Counts, Filter, mean};
 use super::discovery::false_discovery_rates;
 use super::distribution::{above, quantile_above};
 use super::moderation::Prior;
@@ -106,9 +106,9 @@ pub fn analyse_again(counts: &Counts, rows: &[usize], settings: &Settings) -> An
 fn prepare(counts: &Counts, rows: &[usize], settings: &Settings) -> Analysis {
     let normalization = settings.normalization.resolved(counts, rows);
     let log_sizes = normalization.log_sizes(counts, rows);
-    let df = (counts.base.saturating_sub(1) + counts.head().saturating_sub(1)) as f64;
-    let variances: Vec<f64> =
-        rows.iter().map(|row| variance(counts, &counts.rows[*row], &log_sizes, df)).collect();
+    let df = counts.variance(&log_sizes).1;
+    let variance = |row: &usize| counts.variance(&normalized(&counts.rows[*row], &log_sizes)).0;
+    let variances: Vec<f64> = rows.iter().map(variance).collect();
     let samples: Vec<f64> = rows.iter().map(|row| mean(&counts.rows[*row])).collect();
     Analysis {
         tested: Vec::new(),
@@ -118,13 +118,6 @@ fn prepare(counts: &Counts, rows: &[usize], settings: &Settings) -> Analysis {
         df,
         settings: *settings,
     }
-}
-
-/// The variance of a function between runs of one side.
-fn variance(counts: &Counts, row: &[f64], log_sizes: &[f64], df: f64) -> f64 {
-    let y = normalized(row, log_sizes);
-    let (base, head) = counts.sides(&y);
-    if df > 0.0 { (squares(base) + squares(head)) / df } else { 0.0 }
 }
 
 fn normalized(row: &[f64], log_sizes: &[f64]) -> Vec<f64> {
@@ -162,8 +155,7 @@ impl Analysis {
             let standard_error = sampling.sqrt();
             return Change { log_ratio, standard_error, df: f64::INFINITY };
         }
-        let s2 = variance(counts, row, &self.log_sizes, self.df);
-        let (s2, df) = self.prior.moderated(s2, self.df, mean(row));
+        let (s2, df) = self.prior.moderated(counts.variance(&y).0, self.df, mean(row));
         let runs = 1.0 / base.len() as f64 + 1.0 / head.len() as f64;
         Change { log_ratio, standard_error: (s2 * runs).sqrt(), df }
     }

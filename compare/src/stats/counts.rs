@@ -8,7 +8,12 @@ pub struct Counts {
     pub runs: Vec<RunTotal>,
     /// How many of the runs are the base's.
     pub base: usize,
+    /// Whether each run of the base has run next to the one of the head with the same number.
+    pub in_turn: bool,
 }
+
+/// Runs in turn are compared in pairs from here on: fewer pairs have too few degrees of freedom.
+const PAIRED: usize = 8;
 
 /// A run as a whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +45,25 @@ impl Counts {
     /// The two sides of something that there is one of for each run.
     pub fn sides<'a, T>(&self, of_runs: &'a [T]) -> (&'a [T], &'a [T]) {
         of_runs.split_at(self.base)
+    }
+
+    /// Whether runs are compared in pairs, so that a machine that is slow for a while does not matter.
+    pub fn is_paired(&self) -> bool {
+        self.in_turn && self.base == self.head() && self.base >= PAIRED
+    }
+
+    /// The variance of something between runs of one side, and its degrees of freedom; 0 and 0 with
+    /// one run on each side. Of pairs, what both have in common is left out.
+    pub fn variance(&self, of_runs: &[f64]) -> (f64, f64) {
+        let (base, head) = self.sides(of_runs);
+        let (squares, df) = if self.is_paired() {
+            let differences: Vec<f64> = head.iter().zip(base).map(|(h, b)| h - b).collect();
+            (squares(&differences) / 2.0, base.len() - 1)
+        } else {
+            let df = base.len().saturating_sub(1) + head.len().saturating_sub(1);
+            (squares(base) + squares(head), df)
+        };
+        (squares / df.max(1) as f64, df as f64)
     }
 
     /// Functions with enough samples. It does not look at differences between the sides, so it does

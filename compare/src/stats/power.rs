@@ -35,7 +35,7 @@ pub fn detectable(
 
 /// The same for the total CPU time.
 pub fn detectable_total(counts: &Counts, settings: &TotalSettings) -> Option<f64> {
-    let change = total_change(counts, settings.in_turn)?;
+    let change = total_change(counts)?;
     let effect = smallest(settings.least_effect, settings.alpha, change.df, change.standard_error);
     Some(effect).filter(|effect| effect.is_finite())
 }

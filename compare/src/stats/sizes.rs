@@ -37,10 +37,11 @@ const USUAL_NOISE: f64 = 0.03;
 pub const HALF: f64 = 0.5;
 
 impl Normalization {
-    /// What `Auto` is with these functions: nothing if that costs less than the median would.
+    /// What `Auto` is with these functions: nothing, if runs differ by less than the median may be off.
     pub fn resolved(self, counts: &Counts, tested: &[usize]) -> Self {
         let noise = || variance_of_total(counts).map_or(USUAL_NOISE, f64::sqrt);
-        let is_better = || tested.len() >= ENOUGH && hidden_by_median(counts, tested) <= noise();
+        let error = || error_of_median(counts, tested).max(hidden_by_median(counts, tested));
+        let is_better = || tested.len() >= ENOUGH && error() <= noise();
         if self == Self::Auto && !is_better() { Self::None } else { self }
     }
 
@@ -64,11 +65,21 @@ impl Normalization {
 /// follows, by as much as makes up for half a function where the sampling errors of the others are
 /// densest.
 fn hidden_by_median(counts: &Counts, tested: &[usize]) -> f64 {
-    let mut precisions: Vec<f64> =
-        tested.iter().map(|row| mean(&counts.rows[*row]).sqrt()).collect();
+    let mut precisions = precisions(counts, tested);
     precisions.sort_unstable_by(f64::total_cmp);
     precisions.pop();
     2.0 * (PI / 2.0).sqrt() / sum(&precisions)
+}
+
+/// The standard deviation of the median of ratios by sampling alone, as a logarithm: that of a median
+/// is one half, by the root of how many there are, by how dense they are in the middle.
+fn error_of_median(counts: &Counts, tested: &[usize]) -> f64 {
+    (tested.len() as f64 * PI / 2.0).sqrt() / sum(&precisions(counts, tested))
+}
+
+/// One by the standard deviation of a function's logarithm in a run, by sampling alone.
+fn precisions(counts: &Counts, tested: &[usize]) -> Vec<f64> {
+    tested.iter().map(|row| mean(&counts.rows[*row]).sqrt()).collect()
 }
 
 fn median_of_ratios(counts: &Counts, tested: &[usize]) -> Vec<f64> {

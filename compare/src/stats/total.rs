@@ -11,49 +11,42 @@ pub struct TotalSettings {
     pub least_effect: f64,
     /// Chance of a false alarm.
     pub alpha: f64,
-    /// Whether each run of the base has run next to the one of the head with the same number.
-    pub in_turn: bool,
 }
 
 impl Default for TotalSettings {
     fn default() -> Self {
-        Self { least_effect: 0.02, alpha: 0.01, in_turn: false }
+        Self { least_effect: 0.02, alpha: 0.01 }
     }
 }
 
-/// Runs in turn are compared in pairs from here on: fewer pairs have too few degrees of freedom.
-const PAIRED: usize = 8;
-
 /// The change of CPU time for each unit of work. `None` without two runs on each side.
 ///
-/// By Welch's t; by the differences of pairs if there are many `in_turn`.
+/// By Welch's t; where runs are paired, by that of their differences.
 /// Source: B. L. Welch, The generalization of `Student's' problem, Biometrika 34 (1947).
-pub fn total_change(counts: &Counts, in_turn: bool) -> Option<Change> {
+pub fn total_change(counts: &Counts) -> Option<Change> {
     let y = logarithms(counts);
     let (base, head) = counts.sides(&y);
     if base.len() < 2 || head.len() < 2 {
         return None;
     }
-    if in_turn && base.len() == head.len() && base.len() >= PAIRED {
-        let differences: Vec<f64> = head.iter().zip(base).map(|(head, base)| head - base).collect();
-        let (variance, df) = variance_of_mean(&differences);
-        return Some(Change { log_ratio: mean(&differences), standard_error: variance.sqrt(), df });
+    let log_ratio = mean(head) - mean(base);
+    if counts.is_paired() {
+        let (variance, df) = counts.variance(&y);
+        let standard_error = (variance * 2.0 / base.len() as f64).sqrt();
+        return Some(Change { log_ratio, standard_error, df });
     }
     let ((base_v, base_df), (head_v, head_df)) = (variance_of_mean(base), variance_of_mean(head));
     let variance = base_v + head_v;
     let df = variance * variance / (base_v * base_v / base_df + head_v * head_v / head_df);
     let df = if df.is_finite() { df } else { base_df + head_df };
-    let log_ratio = mean(head) - mean(base);
     Some(Change { log_ratio, standard_error: variance.sqrt(), df })
 }
 
-/// The variance of the logarithm of CPU time between runs of one side. `None` without two runs on a
-/// side.
+/// The variance of the logarithm of CPU time between runs, as [`Counts::variance`] has it. `None`
+/// with one run on each side.
 pub fn variance_of_total(counts: &Counts) -> Option<f64> {
-    let y = logarithms(counts);
-    let (base, head) = counts.sides(&y);
-    let df = base.len().saturating_sub(1) + head.len().saturating_sub(1);
-    (df > 0).then(|| (squares(base) + squares(head)) / df as f64)
+    let (variance, df) = counts.variance(&logarithms(counts));
+    (df > 0.0).then_some(variance)
 }
 
 /// Of CPU time for each unit of work.
@@ -72,17 +65,17 @@ mod tests {
     use super::*;
     use crate::stats::counts::RunTotal;
 
-    fn counts(base: &[f64], head: &[f64]) -> Counts {
+    fn counts(base: &[f64], head: &[f64], in_turn: bool) -> Counts {
         let run = |&cpu_s| RunTotal { cpu_s, samples: 1.0, seconds_per_sample: 1.0, work: 1.0 };
         let runs = base.iter().chain(head).map(run).collect();
-        Counts { rows: Vec::new(), runs, base: base.len() }
+        Counts { rows: Vec::new(), runs, base: base.len(), in_turn }
     }
 
     #[test]
     fn welchs_test_has_the_known_answer() {
         // Logarithms 1, 2, 3 and 4, 6, 8: t = 4 / sqrt(1/3 + 4/3), df = (5/3)² / (1/18 + 16/18).
         let e = |powers: [i32; 3]| powers.map(|power| std::f64::consts::E.powi(power));
-        let change = total_change(&counts(&e([1, 2, 3]), &e([4, 6, 8])), false).unwrap();
+        let change = total_change(&counts(&e([1, 2, 3]), &e([4, 6, 8]), false)).unwrap();
         assert!((change.log_ratio - 4.0).abs() < 1e-9);
         assert!((change.standard_error - (5.0_f64 / 3.0).sqrt()).abs() < 1e-9);
         assert!((change.df - 25.0 / 9.0 / (17.0 / 18.0)).abs() < 1e-9);
@@ -93,7 +86,7 @@ mod tests {
         let base: Vec<f64> = (1..=8).map(f64::from).collect();
         let head: Vec<f64> = base.iter().map(|cpu| cpu * 1.1).collect();
         let p = |in_turn| {
-            let change = total_change(&counts(&base, &head), in_turn).unwrap();
+            let change = total_change(&counts(&base, &head, in_turn)).unwrap();
             change.p_value(1.0, 0.02_f64.ln_1p())
         };
         assert!(p(true) < 1e-6, "{}", p(true));
@@ -102,12 +95,12 @@ mod tests {
 
     #[test]
     fn one_run_is_not_compared() {
-        assert_eq!(total_change(&counts(&[1.0], &[2.0, 2.0]), false), None);
+        assert_eq!(total_change(&counts(&[1.0], &[2.0, 2.0], false)), None);
     }
 
     #[test]
     fn runs_without_any_difference_are_not_slower() {
-        let change = total_change(&counts(&[1.0; 3], &[1.0; 3]), false).unwrap();
+        let change = total_change(&counts(&[1.0; 3], &[1.0; 3], false)).unwrap();
         assert!(change.p_value(1.0, 0.02) > 0.5);
     }
 }

@@ -5,7 +5,7 @@ mod trial;
 mod world;
 
 use trial::{Outcome, trial};
-use world::{NOISY, Noise, Plan, QUIET};
+use world::{DRIFTING, NOISY, Noise, Plan, QUIET};
 
 /// How many of 300 may fail: the 99 % limit of the binomial distribution for a true rate of 1 %.
 const TRIALS: u64 = 300;
@@ -63,5 +63,22 @@ fn unchanged_programs_pass_in_short_runs() {
 #[test]
 fn short_runs_show_what_most_of_the_time_goes_to() {
     let found = found(&short(QUIET), 1.5, 1.0, Outcome::finds_function);
+    assert!(found >= 90, "{found} of 100");
+}
+
+/// Many runs of a few seconds, which are compared in pairs.
+fn many() -> Plan {
+    Plan { runs: 20, ..short(DRIFTING) }
+}
+
+#[test]
+fn unchanged_programs_pass_on_a_machine_whose_speed_drifts() {
+    let failed = failed(&many());
+    assert!(failed <= MOST_FALSE, "{failed} of {TRIALS}");
+}
+
+#[test]
+fn pairs_of_runs_show_what_the_drift_of_a_machine_would_hide() {
+    let found = found(&many(), 1.15, 1.0, Outcome::finds_function);
     assert!(found >= 90, "{found} of 100");
 }

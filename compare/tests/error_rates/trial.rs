@@ -31,13 +31,14 @@ impl Outcome {
 /// `total` times.
 pub fn trial(seed: u64, plan: &Plan, factor: f64, total: f64) -> Outcome {
     let mut world = World::new(seed, plan.share);
-    let (base, head) = (world.side(plan, 1.0, 1.0), world.side(plan, factor, total));
-    let first = Comparison::new(&inputs(&base), &inputs(&head), &Options::default());
+    let (base, head) = world.sides(plan, factor, total);
+    let options = Options { in_turn: true, ..Options::default() };
+    let first = Comparison::new(&inputs(&base), &inputs(&head), &options);
     let suspects = first.suspects();
     if suspects.is_empty() {
         return Outcome { confirmed: suspects };
     }
-    let (base, head) = (world.side(plan, 1.0, 1.0), world.side(plan, factor, total));
+    let (base, head) = world.sides(plan, factor, total);
     Outcome { confirmed: first.confirmed(&suspects, &inputs(&base), &inputs(&head)).1 }
 }
 

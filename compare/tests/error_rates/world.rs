@@ -5,7 +5,7 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution, Poisson, StudentT};
+use rand_distr::{Distribution, Poisson, StandardNormal, StudentT};
 use sigspy_model::{Profile, Symbols};
 
 use crate::profile;
@@ -18,12 +18,20 @@ pub struct Noise {
     pub function: f64,
     /// Chance of a run that something else disturbs.
     pub bad_run: f64,
+    /// How much the speed of the machine drifts.
+    pub drift: f64,
 }
 
 /// A machine of one's own.
-pub const QUIET: Noise = Noise { run: 0.03, module: 0.01, function: 0.015, bad_run: 0.05 };
+pub const QUIET: Noise =
+    Noise { run: 0.03, module: 0.01, function: 0.015, bad_run: 0.05, drift: 0.0 };
 /// One that is shared with others.
-pub const NOISY: Noise = Noise { run: 0.10, module: 0.02, function: 0.04, bad_run: 0.15 };
+pub const NOISY: Noise =
+    Noise { run: 0.10, module: 0.02, function: 0.04, bad_run: 0.15, drift: 0.0 };
+/// One that is fast now and slow then, as a guest of a busy host is.
+pub const DRIFTING: Noise = Noise { drift: 0.07, ..QUIET };
+/// What is left of the drift after a run.
+const INERTIA: f64 = 0.9;
 
 /// What is compared.
 #[derive(Clone, Copy)]
@@ -44,9 +52,14 @@ const MODULES: usize = 10;
 /// The function that is made slower.
 pub const CHANGED: usize = 7;
 
+/// The runs of a side.
+pub type Side = Vec<(Profile, Symbols)>;
+
 pub struct World {
     random: StdRng,
     shares: Vec<f64>,
+    /// How slow the machine is for now, as a logarithm in units of the plan's drift.
+    slowness: f64,
 }
 
 impl World {
@@ -57,19 +70,25 @@ impl World {
         let mut shares: Vec<f64> =
             weights.iter().map(|weight| weight / rest * (1.0 - share)).collect();
         shares[CHANGED] = share;
-        Self { random: StdRng::seed_from_u64(seed), shares }
+        let mut random = StdRng::seed_from_u64(seed);
+        let slowness = StandardNormal.sample(&mut random);
+        Self { random, shares, slowness }
     }
 
-    /// Runs of one side. The changed function takes `factor` times as long, all functions `total`
-    /// times.
-    pub fn side(&mut self, plan: &Plan, factor: f64, total: f64) -> Vec<(Profile, Symbols)> {
-        (0..plan.runs).map(|_| self.run(plan, factor, total)).collect()
+    /// Runs of both sides in turn. In the head the changed function takes `factor` times as long, all
+    /// functions `total` times.
+    pub fn sides(&mut self, plan: &Plan, factor: f64, total: f64) -> (Side, Side) {
+        let pair = |_| (self.run(plan, 1.0, 1.0), self.run(plan, factor, total));
+        (0..plan.runs).map(pair).unzip()
     }
 
     fn run(&mut self, plan: &Plan, factor: f64, total: f64) -> (Profile, Symbols) {
         let noise = plan.noise;
         let disturbed = if self.random.random_bool(noise.bad_run) { 3.0 } else { 1.0 };
-        let of_run = total * (self.tail() * noise.run * disturbed).exp();
+        let news: f64 = StandardNormal.sample(&mut self.random);
+        self.slowness = INERTIA * self.slowness + (1.0 - INERTIA * INERTIA).sqrt() * news;
+        let slowness = self.tail() * noise.run * disturbed + self.slowness * noise.drift;
+        let of_run = total * slowness.exp();
         let modules: Vec<f64> = (0..MODULES).map(|_| (self.tail() * noise.module).exp()).collect();
         let mut cpu_s = 0.0;
         let mut samples = Vec::new();
