@@ -105,10 +105,6 @@ pub fn stack_start(pid: u32, tid: u32) -> Option<u64> {
     stat_field(&format!("/proc/{pid}/task/{tid}/stat"), 28)
 }
 
-pub fn has_thread(pid: u32, tid: u32) -> bool {
-    std::fs::metadata(format!("/proc/{pid}/task/{tid}")).is_ok()
-}
-
 /// Field `number`, from 1, of a file like `/proc/PID/stat`; the second may hold anything.
 fn stat_field(path: &str, number: usize) -> Option<u64> {
     let text = std::fs::read_to_string(path).ok()?;

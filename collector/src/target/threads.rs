@@ -55,13 +55,11 @@ impl Threads {
     pub fn look(&mut self, process: u32, journal: &mut Journal) {
         let (program, time_ns) = (self.program, journal.since_start(system::monotonic_ns()));
         self.known.retain(|&tid, known| {
-            if !system::has_thread(program.pid, tid) {
+            let Some(name) = system::thread_name(program.pid, tid) else {
                 journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
                 return false;
-            }
-            if let Some(name) = program.thread_name(tid)
-                && name != known.name
-            {
+            };
+            if name != known.name && program.still_runs(tid) {
                 known.name.clone_from(&name);
                 let (id, start_ns) = (known.number, known.start_ns);
                 journal.events.push(Event::Thread { id, process, tid, name, start_ns });
@@ -89,8 +87,11 @@ struct Program {
 impl Program {
     /// The name of a thread. `None`: it has ended, with its program or before.
     fn thread_name(self, tid: u32) -> Option<String> {
-        let name = system::thread_name(self.pid, tid)?;
-        // Asked last: what is our program now has been so all the time.
-        (system::stack_start(self.pid, tid) == self.stack_start).then_some(name)
+        system::thread_name(self.pid, tid).filter(|_| self.still_runs(tid))
+    }
+
+    /// Whether the thread runs it now, and so has run it whenever it was asked for something before.
+    fn still_runs(self, tid: u32) -> bool {
+        system::stack_start(self.pid, tid) == self.stack_start
     }
 }
