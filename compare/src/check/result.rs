@@ -12,7 +12,6 @@ use super::runner::Runner;
 use crate::functions::Site;
 use crate::key::Key;
 use crate::result::{Comparison, Function, Label, Ratio};
-use crate::toolchain::is_of_toolchain;
 
 /// Version of [`CheckResult`]. A reader understands this one alone.
 pub const SCHEMA: u32 = 1;
@@ -222,15 +221,6 @@ impl Found {
         }
     }
 
-    /// Where it was called, without folders, if it is in a library that nobody here can change: one of
-    /// the compiler, or without source.
-    pub fn caller(&self) -> Option<String> {
-        let Subject::Function(Function { file, .. }) = &self.subject else { return None };
-        let is_ours = file.as_ref().is_some_and(|file| !is_of_toolchain(file));
-        let site = self.sites.iter().find(|site| !is_of_toolchain(&site.file));
-        site.filter(|_| !is_ours).map(|site| place(&site.file, Some(site.line)))
-    }
-
     /// The difference of CPU time of a run.
     pub fn difference_s(&self) -> f64 {
         match &self.subject {
@@ -252,7 +242,8 @@ impl Subject {
     /// Where it is, without folders: `json.cpp:17`.
     pub fn place(&self) -> Option<String> {
         let Self::Function(Function { file, line, .. }) = self else { return None };
-        Some(place(file.as_ref()?, *line))
+        let name = file.as_ref()?.rsplit('/').next()?;
+        Some(line.map_or(name.to_owned(), |line| format!("{name}:{line}")))
     }
 
     /// Whether the base has no such function.
@@ -261,19 +252,12 @@ impl Subject {
     }
 }
 
-fn place(file: &str, line: Option<u32>) -> String {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    line.map_or(name.to_owned(), |line| format!("{name}:{line}"))
-}
-
 /// `parse in libjson (json.cpp:17) takes 23 % more CPU time (95 % interval: +12 to +35 %)`.
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MANY_TIMES: f64 = 10.0;
         let Ratio { ratio, low, high } = self.change();
-        let caller = self.caller().map(|caller| format!(" (called at {caller})"));
-        let place = || self.subject.place().map(|place| format!(" ({place})"));
-        let place = caller.or_else(place).unwrap_or_default();
+        let place = self.subject.place().map(|place| format!(" ({place})")).unwrap_or_default();
         let name = format!("{}{place}", self.subject.name());
         let percent = |ratio: f64| (ratio - 1.0) * 100.0;
         match ratio {
@@ -323,23 +307,6 @@ mod tests {
         let standing = Standing::Suspect;
         let sites = Vec::new();
         Found { standing, subject, sites, first, again: None, waiver: None }.to_string()
-    }
-
-    #[test]
-    fn a_function_of_a_library_is_where_it_was_called() {
-        let told = |file: Option<&str>| {
-            let mut function = function("grow", 1.0, 1.5, Finding::Slower);
-            function.file = file.map(str::to_owned);
-            let site = |file: &str, line| Site { file: file.to_owned(), line };
-            let sites = vec![site("/rustc/1/library/core/src/iter.rs", 3), site("/app/main.rs", 5)];
-            let (subject, standing) = (Subject::Function(function), Standing::Suspect);
-            Found { standing, subject, sites, first: ratio(1.5), again: None, waiver: None }
-                .to_string()
-        };
-        for library in [None, Some("/rustc/1/library/alloc/src/raw_vec.rs")] {
-            assert!(told(library).starts_with("grow in app (called at main.rs:5) takes"));
-        }
-        assert!(told(Some("/app/list.rs")).starts_with("grow in app (list.rs:7) takes"));
     }
 
     #[test]

@@ -63,10 +63,9 @@ fn write_findings(findings: &[Found], out: &mut dyn Write) -> io::Result<()> {
             Subject::Function(one) => (one.base_s, one.head_s, words::share(one)),
         };
         let name = code_in_cell(&words::name(&found.subject.name()));
-        let code = |place: String| code_in_cell(&words::name(&place));
-        let caller = found.caller().map(|caller| format!(" called at {}", code(caller)));
-        let place = || found.subject.place().map(|place| format!(" {}", code(place)));
-        let place = caller.or_else(place).unwrap_or_default();
+        let place = found.subject.place();
+        let place = place.map(|place| format!(" {}", code_in_cell(&words::name(&place))));
+        let place = place.unwrap_or_default();
         let standing = prose(&words::name(&words::standing(found)));
         write!(out, "| {before:.3} | {after:.3} | {change} | {interval} | {:.1} %", share * 100.0)?;
         writeln!(out, " | {name}{place} | {standing} |")?;

@@ -59,8 +59,7 @@ fn row(found: &Found) -> [String; 6] {
         Subject::Function(function) => (function.base_s, function.head_s, words::share(function)),
     };
     let name = words::name(&found.subject.name());
-    let caller = found.caller().map(|caller| format!(" called at {}", words::name(&caller)));
-    let place = || found.subject.place().map(|place| format!(" at {}", words::name(&place)));
+    let place = found.subject.place().map(|place| format!(" at {}", words::name(&place)));
     let standing = words::sentence(&words::standing(found));
     [
         format!("{before:.3}"),
@@ -68,7 +67,7 @@ fn row(found: &Found) -> [String; 6] {
         change,
         interval,
         format!("{:.1} %", share * 100.0),
-        format!("{name}{}  ({standing})", caller.or_else(place).unwrap_or_default()),
+        format!("{name}{}  ({standing})", place.unwrap_or_default()),
     ]
 }
 
