@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
         uint64_t tick = coarse();
         sleep_until(tick + MS / 2);
         tick = coarse();
-        after += after_tick(tick + 2 * MS);
+        after += after_tick(tick + 3 * MS);
         around += around_tick(tick);
     }
     printf("after_tick %llu\n", (unsigned long long)after);
