@@ -25,6 +25,11 @@ const SHARES: [f64; 5] = [0.3, 0.1, 0.05, 0.02, 0.01];
 /// Samples of a run from which on a function with none on the other side is new, or gone.
 const SOME: f64 = 3.0;
 
+/// To confirm what is suspect, false discoveries are to be so many times rarer: where one function has
+/// truly changed, others are suspect with it more often. Much rarer would hide what is slower in a
+/// program of few functions, where what is suspect has not shown much more clearly.
+const MORE_SURELY: f64 = 2.5;
+
 /// Share of the CPU time from which on it matters that code has no names.
 const MUCH: f64 = 0.1;
 
@@ -103,6 +108,7 @@ impl Comparison {
         let new_name =
             |(id, old): &(FunctionId, Key)| (old.clone(), self.functions.keys[*id].clone());
         options.naming.renamed.extend(self.renamed.iter().map(new_name));
+        options.functions.false_discoveries /= MORE_SURELY;
         let functions = counted(base, head, &options);
         let rows: Vec<FunctionId> =
             suspects.functions.iter().filter_map(|key| functions.find(key)).collect();

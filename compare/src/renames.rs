@@ -2,7 +2,8 @@
 //!
 //! One vanished, another appeared and takes about as long: if both have the same last name, are in the
 //! same lines of a file, or have the same callers and callees, they are one. What says more goes
-//! first: a name pairs before lines do, as all functions of a macro are in one.
+//! first: a name pairs before lines do, as all functions of a macro are in one. Of what is left, equal
+//! lines are enough.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +13,21 @@ use crate::stats::counts::mean;
 
 /// What is left of a function that vanished: a share of what it had.
 const NOTHING: f64 = 0.02;
-/// Ratio within which two functions take equally long, if the runs cannot tell better.
+/// Ratio within which two functions take equally long.
 const EQUAL: f64 = 1.25;
+/// Two functions do not take equally long if chance would say so less often than this. Runs differ, and
+/// what is one and is taken for two is called a regression.
+const CHANCE: f64 = 0.001;
 /// Shared callers and callees, of all they have.
 const ALIKE: f64 = 0.6;
 /// Larger than this, tables of pairs are not looked through.
 const MANY: usize = 200;
+
+type Relation = fn(&Functions, FunctionId, FunctionId) -> bool;
+
+/// What says that two functions are one, and whether it says so whatever they take.
+const RELATIONS: [(Relation, bool); 4] =
+    [(same_leaf, false), (same_lines, false), (same_lines, true), (same_neighbours, false)];
 
 /// Pairs of a function of the base and one of the head, each function in at most one of them.
 pub fn pairs(
@@ -29,12 +39,12 @@ pub fn pairs(
     let new = one_sided(functions, least_samples, |base, head| (head, base));
     let mut found = Vec::new();
     let mut taken = BTreeSet::new();
-    for are_related in [same_leaf, same_lines, same_neighbours] {
+    for (are_related, whatever_they_take) in RELATIONS {
         for gone in &gone {
             let is_pair = |new: &&FunctionId| {
                 !taken.contains(*new)
                     && are_related(functions, *gone, **new)
-                    && takes_as_long(functions, analysis, *gone, **new)
+                    && (whatever_they_take || takes_as_long(functions, analysis, *gone, **new))
             };
             if taken.contains(gone) {
                 continue;
@@ -99,9 +109,8 @@ fn takes_as_long(
     new: FunctionId,
 ) -> bool {
     let row = sum(&functions.own.rows[gone], &functions.own.rows[new]);
-    let (_, low, high) = analysis.change(&functions.own, &row).ratio();
-    let near = |ratio: f64| (1.0 / EQUAL..=EQUAL).contains(&ratio);
-    low <= 1.0 && high >= 1.0 || near(low) && near(high)
+    let change = analysis.change(&functions.own, &row);
+    [1.0, -1.0].iter().all(|direction| change.p_value(*direction, EQUAL.ln()) > CHANCE)
 }
 
 /// Element by element.

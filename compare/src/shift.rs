@@ -7,38 +7,51 @@ use crate::functions::{FunctionId, Functions};
 use crate::renames::sum;
 use crate::stats::change::Analysis;
 use crate::stats::counts::mean;
+use crate::stats::sizes::HALF;
 
 /// A caller is what a function is part of if so many of its calls come from there.
 const MOST: f64 = 0.5;
 
 /// What contains the function has not gained what the function has if it may have gained nothing, and
-/// has gained less than this share of it for sure. With all of it, a fortieth of true gains would be
-/// missed; runs that could rule out half of it would have to be much longer.
+/// has gained less than this share of it for sure: runs that could rule out half of it would have to be
+/// much longer.
 const NEAR: f64 = 0.75;
 
-/// What contains the function and has not changed, if it is known well enough that it has not.
+/// True gains that may be missed, of all.
+const MISSED: f64 = 0.005;
+
+/// What contains the function and has not changed, if it is known well enough that it has not: the
+/// function and its caller without all else that this calls, the caller, or the module.
 pub fn unmoved(functions: &Functions, analysis: &Analysis, id: FunctionId) -> Option<String> {
-    let gained = difference(functions, analysis, &functions.own.rows[id])?.1;
-    let is_unmoved = |row: &[f64]| {
-        difference(functions, analysis, row).is_some_and(|(low, _, high)| {
-            let most = if gained < 0.0 { -low } else { high };
-            low <= 0.0 && high >= 0.0 && most < NEAR * gained.abs()
-        })
-    };
-    let caller =
-        dominant_caller(functions, id).filter(|caller| is_unmoved(&functions.total[*caller]));
+    let own = &functions.own.rows;
+    let gained = gain(functions, analysis, &own[id]);
+    let is_unmoved = |row: &[f64]| has_not_gained(functions, analysis, row, gained);
+    let caller = dominant_caller(functions, id).filter(|caller| {
+        is_unmoved(&sum(&own[id], &own[*caller])) || is_unmoved(&functions.total[*caller])
+    });
     let of_caller = caller.map(|caller| functions.keys[caller].to_string());
     let module = &functions.keys[id].module;
     of_caller.or_else(|| is_unmoved(&of_module(functions, id)).then(|| module.to_string()))
 }
 
-/// Samples of a run that are gained, at least, about, and at most.
-fn difference(functions: &Functions, analysis: &Analysis, row: &[f64]) -> Option<(f64, f64, f64)> {
-    let resized = analysis.resized(row);
-    let base = mean(functions.own.sides(&resized).0);
-    let (ratio, low, high) = analysis.change(&functions.own, row).ratio();
-    let of = |ratio: f64| base * (ratio - 1.0);
-    (base > 0.0 && high.is_finite()).then(|| (of(low), of(ratio), of(high)))
+/// Samples that a run of the head has more.
+fn gain(functions: &Functions, analysis: &Analysis, row: &[f64]) -> f64 {
+    base(functions, analysis, row) * analysis.change(&functions.own, row).log_ratio.exp_m1()
+}
+
+/// Whether what contains a function is as it was, and not so much larger as the function is.
+fn has_not_gained(functions: &Functions, analysis: &Analysis, row: &[f64], gained: f64) -> bool {
+    let change = analysis.change_of_many(&functions.own, row);
+    let (_, low, high) = change.ratio();
+    let with_gain = (NEAR * gained / base(functions, analysis, row)).ln_1p();
+    let direction = -gained.signum();
+    let may_be_equal = low <= 1.0 && high >= 1.0;
+    may_be_equal && change.p_value(direction, direction * with_gain) < MISSED
+}
+
+/// Samples of a run of the base, as for the logarithms of ratios: a function that is new has some, too.
+fn base(functions: &Functions, analysis: &Analysis, row: &[f64]) -> f64 {
+    mean(functions.own.sides(&analysis.resized(row)).0) + HALF
 }
 
 fn dominant_caller(functions: &Functions, id: FunctionId) -> Option<FunctionId> {

@@ -49,7 +49,7 @@ static const size_t OWN_PERCENT = 80;
 using Bytes = std::vector<uint8_t>;
 using Words = std::vector<std::string>;
 
-enum { PAGES = 1 << 17, LINKS = 4, SIDE = 500, TITLE = 90, WORDS_OF_A_PAGE = 3000 };
+enum { PAGES = 1 << 17, LINKS = 4, SIDE = 100, TITLE = 90, WORDS_OF_A_PAGE = 3000 };
 
 static NEVER_INLINED void spell(uint64_t id, std::string &out) {
     out += static_cast<char>('A' + id % 26);
@@ -249,10 +249,13 @@ static NEVER_INLINED void rank_pages(const std::vector<uint32_t> &links, std::ve
     }
 }
 
+// Again and again in what caches hold: how much of a large matrix is still there would depend on how
+// long the others took, and a slowdown of these would truly be one of this as well.
 static NEVER_INLINED void transpose(const std::vector<float> &from, std::vector<float> &to) {
-    for (size_t i = 0; i < SIDE; i++)
-        for (size_t j = 0; j < SIDE; j++)
-            to[j * SIDE + i] = from[i * SIDE + j];
+    for (int turn = 0; turn < 27; turn++)
+        for (size_t i = 0; i < SIDE; i++)
+            for (size_t j = 0; j < SIDE; j++)
+                to[j * SIDE + i] = from[i * SIDE + j];
 }
 
 static NEVER_INLINED double score_page(const std::vector<std::pair<uint32_t, int>> &counts) {

@@ -17,7 +17,7 @@ use std::hint::black_box;
 
 const PAGES: usize = 1 << 17;
 const LINKS: usize = 4;
-const SIDE: usize = 500;
+const SIDE: usize = 100;
 const TITLE: usize = 90;
 const WORDS_OF_A_PAGE: usize = 3000;
 const OWN_PERCENT: usize = if cfg!(shifted) { 20 } else { 80 };
@@ -264,11 +264,15 @@ define_ranking!(rank_pages);
 #[cfg(renamed)]
 define_ranking!(weigh_pages);
 
+/// Again and again in what caches hold: how much of a large matrix is still there would depend on how
+/// long the others took, and a slowdown of these would truly be one of this as well.
 #[inline(never)]
 fn transpose(from: &[f32], to: &mut [f32]) {
-    for i in 0..SIDE {
-        for j in 0..SIDE {
-            to[j * SIDE + i] = from[i * SIDE + j];
+    for _ in 0..27 {
+        for i in 0..SIDE {
+            for j in 0..SIDE {
+                to[j * SIDE + i] = from[i * SIDE + j];
+            }
         }
     }
 }

@@ -84,6 +84,27 @@ fn a_function_in_the_same_lines_of_a_file_was_renamed() {
 }
 
 #[test]
+fn a_function_that_was_renamed_is_known_from_noisy_runs_too() {
+    // By chance all runs of the head were slow in it, and those of the base were not.
+    let noisy = |name: &'static str, samples: [u32; 5]| {
+        side(move |run, percent| run.samples(&["main", name], samples[percent as usize - 98]))
+    };
+    let base = || noisy("read@io.c:10", [40, 28, 33, 50, 36]);
+    for name in ["other::read@io.c:90", "fetch@io.c:10"] {
+        let result = compared(&base(), &noisy(name, [70, 48, 56, 62, 50]));
+        let name = name.split_once('@').unwrap().0;
+        assert!(matches!(&*function(&result, name).labels, [Label::Renamed(_)]), "{result:?}");
+    }
+}
+
+#[test]
+fn a_function_that_was_renamed_and_takes_longer_is_compared_with_what_it_was() {
+    let (base, head) = (side(with("read@io.c:10", 400)), side(with("fetch@io.c:10", 1200)));
+    let fetch = function(&compared(&base, &head), "fetch").clone();
+    assert!(fetch.change.is_some_and(|change| (2.9..3.1).contains(&change.ratio)), "{fetch:?}");
+}
+
+#[test]
 fn a_function_that_was_renamed_by_rule_is_one() {
     let (base, head) = (side(with("old::parse", 400)), side(with("new::parse", 600)));
     let mut options = Options::default();
@@ -148,6 +169,30 @@ fn cost_that_moved_within_a_caller_is_no_regression() {
     assert_eq!(inner.labels, [Label::CostShift("outer in app".to_owned())]);
     assert_eq!((inner.finding, result.slower().count()), (Finding::Slower, 0));
     let result = compared(&side(moved_cost(6000, 2000)), &side(moved_cost(6000, 5000)));
+    assert_eq!(result.slower().count(), 1);
+}
+
+#[test]
+fn cost_that_moved_to_a_new_function_is_no_regression() {
+    let result = compared(&side(with("outer", 6000)), &side(moved_cost(2000, 4000)));
+    let inner = function(&result, "inner");
+    assert_eq!(inner.labels, [Label::New, Label::CostShift("outer in app".to_owned())]);
+    assert_eq!(result.slower().count(), 0);
+    let result = compared(&side(with("outer", 6000)), &side(moved_cost(6000, 4000)));
+    assert_eq!(result.slower().count(), 1);
+}
+
+#[test]
+fn cost_that_moved_is_known_though_the_rest_of_the_caller_is_noisy() {
+    let noisy = |outer, inner| {
+        side(move |run, percent| {
+            let rest = 20_000 * (10 * percent - 900) / 100;
+            moved_cost(outer, inner)(run, percent).samples(&["main", "outer", "rest"], rest)
+        })
+    };
+    let result = compared(&noisy(1000, 0), &noisy(200, 800));
+    assert!(function(&result, "inner").is_cost_shift() && result.slower().count() == 0);
+    let result = compared(&noisy(1000, 0), &noisy(1000, 800));
     assert_eq!(result.slower().count(), 1);
 }
 

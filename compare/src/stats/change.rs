@@ -3,7 +3,7 @@
 use super::counts::{Counts, Filter, mean};
 use super::discovery::false_discovery_rates;
 use super::distribution::{above, quantile_above};
-use super::moderation::Prior;
+use super::moderation::{Prior, sampling};
 use super::sizes::{HALF, Normalization, logarithms};
 
 /// How functions are compared.
@@ -145,8 +145,25 @@ impl Analysis {
             .collect();
     }
 
-    /// The change of a function, or of several that were added up.
+    /// The change of a function, or of one that was two.
     pub fn change(&self, counts: &Counts, row: &[f64]) -> Change {
+        let moderated = |s2| self.prior.moderated(s2, self.df, mean(row));
+        self.change_with(counts, row, moderated)
+    }
+
+    /// The change of many functions that were added up. What is known about single ones says nothing
+    /// about the variance of such a sum, but for that of sampling.
+    pub fn change_of_many(&self, counts: &Counts, row: &[f64]) -> Change {
+        self.change_with(counts, row, |s2| (s2.max(sampling(mean(row))), self.df))
+    }
+
+    /// `moderated` makes of the variance between runs the one that counts, and its degrees of freedom.
+    fn change_with(
+        &self,
+        counts: &Counts,
+        row: &[f64],
+        moderated: impl Fn(f64) -> (f64, f64),
+    ) -> Change {
         let y = normalized(row, &self.log_sizes);
         let (base, head) = counts.sides(&y);
         let log_ratio = mean(head) - mean(base);
@@ -155,7 +172,7 @@ impl Analysis {
             let standard_error = sampling.sqrt();
             return Change { log_ratio, standard_error, df: f64::INFINITY };
         }
-        let (s2, df) = self.prior.moderated(counts.variance(&y).0, self.df, mean(row));
+        let (s2, df) = moderated(counts.variance(&y).0);
         let runs = 1.0 / base.len() as f64 + 1.0 / head.len() as f64;
         Change { log_ratio, standard_error: (s2 * runs).sqrt(), df }
     }

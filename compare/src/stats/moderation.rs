@@ -58,7 +58,7 @@ impl Prior {
 }
 
 /// The variance of the logarithm of a count, by sampling alone.
-fn sampling(samples: f64) -> f64 {
+pub fn sampling(samples: f64) -> f64 {
     1.0 / samples.max(1.0)
 }
 

@@ -5,7 +5,7 @@ mod trial;
 mod world;
 
 use trial::{Outcome, trial};
-use world::{DRIFTING, NOISY, Noise, Plan, QUIET};
+use world::{CROWDED, DRIFTING, NOISY, Noise, Plan, QUIET};
 
 /// How many of 300 may fail: the 99 % limit of the binomial distribution for a true rate of 1 %.
 const TRIALS: u64 = 300;
@@ -54,7 +54,7 @@ fn a_program_that_is_slower_everywhere_is_found_by_its_total() {
 
 #[test]
 fn unchanged_programs_pass_in_short_runs() {
-    for noise in [QUIET, NOISY] {
+    for noise in [QUIET, NOISY, CROWDED] {
         let failed = failed(&short(noise));
         assert!(failed <= MOST_FALSE, "{failed} of {TRIALS}");
     }
@@ -64,6 +64,15 @@ fn unchanged_programs_pass_in_short_runs() {
 fn short_runs_show_what_most_of_the_time_goes_to() {
     let found = found(&short(QUIET), 1.5, 1.0, Outcome::finds_function);
     assert!(found >= 90, "{found} of 100");
+}
+
+#[test]
+fn no_other_function_is_blamed_for_one_that_is_slower() {
+    for noise in [QUIET, CROWDED] {
+        let is_wrong = |seed: &u64| trial(*seed, &short(noise), 1.5, 1.0).blames_another();
+        let wrong = (0..TRIALS).filter(is_wrong).count();
+        assert!(wrong <= MOST_FALSE, "{wrong} of {TRIALS}");
+    }
 }
 
 /// Many runs of a few seconds, which are compared in pairs.

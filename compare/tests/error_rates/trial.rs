@@ -1,6 +1,6 @@
 //! One comparison as `sigspy check` makes it: suspicion, then confirmation.
 
-use sigspy_compare::{Comparison, Input, Options, Suspects};
+use sigspy_compare::{Comparison, Input, Key, Options, Suspects};
 use sigspy_model::{Profile, Symbols};
 
 use crate::world::{CHANGED, Plan, World};
@@ -17,14 +17,22 @@ impl Outcome {
 
     /// For the function that was made slower.
     pub fn finds_function(&self) -> bool {
-        let changed = format!("f{CHANGED}");
-        self.confirmed.functions.iter().any(|key| *key.function == *changed)
+        self.confirmed.functions.iter().any(is_changed)
+    }
+
+    /// For a function that was not.
+    pub fn blames_another(&self) -> bool {
+        !self.confirmed.functions.iter().all(is_changed)
     }
 
     /// For the CPU time as a whole.
     pub fn finds_total(&self) -> bool {
         self.confirmed.total
     }
+}
+
+fn is_changed(key: &Key) -> bool {
+    *key.function == *format!("f{CHANGED}")
 }
 
 /// Compares a program with one of which a function takes `factor` times as long, and all functions

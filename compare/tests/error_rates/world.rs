@@ -20,16 +20,20 @@ pub struct Noise {
     pub bad_run: f64,
     /// How much the speed of the machine drifts.
     pub drift: f64,
+    /// Of functions that hang on caches: on where memory lies in a run, and on what others leave of them.
+    pub caches: f64,
 }
 
 /// A machine of one's own.
 pub const QUIET: Noise =
-    Noise { run: 0.03, module: 0.01, function: 0.015, bad_run: 0.05, drift: 0.0 };
+    Noise { run: 0.03, module: 0.01, function: 0.015, bad_run: 0.05, drift: 0.0, caches: 0.0 };
 /// One that is shared with others.
 pub const NOISY: Noise =
-    Noise { run: 0.10, module: 0.02, function: 0.04, bad_run: 0.15, drift: 0.0 };
+    Noise { run: 0.10, module: 0.02, function: 0.04, bad_run: 0.15, drift: 0.0, caches: 0.0 };
 /// One that is fast now and slow then, as a guest of a busy host is.
 pub const DRIFTING: Noise = Noise { drift: 0.07, ..QUIET };
+/// One whose caches are shared with others.
+pub const CROWDED: Noise = Noise { caches: 0.25, ..QUIET };
 /// What is left of the drift after a run.
 const INERTIA: f64 = 0.9;
 
@@ -49,6 +53,8 @@ pub struct Plan {
 
 const FUNCTIONS: usize = 200;
 const MODULES: usize = 10;
+/// One function of so many hangs on caches.
+const HANG_ON_CACHES: usize = 5;
 /// The function that is made slower.
 pub const CHANGED: usize = 7;
 
@@ -94,7 +100,8 @@ impl World {
         let mut samples = Vec::new();
         for function in 0..FUNCTIONS {
             let factor = if function == CHANGED { factor } else { 1.0 };
-            let own = (self.tail() * noise.function * disturbed).exp();
+            let caches = if function % HANG_ON_CACHES == 0 { noise.caches } else { 0.0 };
+            let own = (self.tail() * noise.function.hypot(caches) * disturbed).exp();
             let share = self.shares[function] * modules[function % MODULES];
             let seconds = plan.cpu_s * share * of_run * own * factor;
             samples.push(self.sampled(seconds * plan.rate));
