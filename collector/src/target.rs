@@ -246,7 +246,7 @@ impl Target {
         for (tid, pid, ns) in self.losses.look(&self.memory) {
             let of_its_process = self.members.iter().position(|member| member.own_pid == pid);
             let Some(member) = self.members.get_mut(of_its_process.unwrap_or(0)) else { continue };
-            let thread = member.threads.number(tid, member.id, journal);
+            let thread = member.threads.number(tid, None, member.id, journal);
             let stack = journal.stack(StackKind::Lost, &[]);
             let time_ns = system::monotonic_ns();
             journal.sample(thread, stack, Weight { time_ns, ns, ticks: 0, is_waiting: false });

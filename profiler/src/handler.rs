@@ -191,6 +191,7 @@ impl Tick {
         }
         let header = self.header(sp);
         record::begin(&mut self.writer, &header);
+        self.name_thread();
         let cache = agent.stacks.cache_of((&raw const registers).cast());
         let mut modules =
             MappedModules::new(&self.of_process.module_map, agent.arena, header.unloads)
@@ -222,6 +223,17 @@ impl Tick {
             blocked_ns: self.weight.blocked_ns,
             sp,
             unloads: self.of_process.unloads(),
+        }
+    }
+
+    /// Adds the thread's name, if no record has it yet. That of a main thread is known.
+    fn name_thread(&mut self) {
+        let is_main = self.tid == self.agent.pid();
+        if !is_main && self.slot.is_some_and(|slot| slot.named.swap(1, Relaxed) == 0) {
+            self.flags |= flags::NAMED;
+            for word in sys::thread_name() {
+                self.writer.push(word);
+            }
         }
     }
 

@@ -91,6 +91,20 @@ fn threads_have_their_names_in_the_profile() {
     }
 }
 
+#[test]
+fn threads_that_end_at_once_have_their_names_in_the_profile() {
+    let recorded = profile(997, "threads.c", &["64", "0.3"]).expect(0);
+    let text = recorded.outcome.text();
+    let are_known = |(name, tid): (&str, u32)| text.contains(&format!("{tid} {name} "));
+    let folded = recorded.folded_by_thread();
+    let threads = folded.stacks().filter_map(|(frames, _)| thread_of(&frames[0]));
+    let all: BTreeMap<u32, bool> =
+        threads.map(|(name, tid)| (tid, are_known((name, tid)))).collect();
+    let known = all.values().filter(|known| **known).count();
+    // A tick may come before the thread has given itself a name.
+    assert!(known * 10 >= all.len() * 9 && known > 10, "{known} of {}\n{text}", all.len());
+}
+
 /// A thread is asked for its name when its first sample is read, and is another program by then.
 #[test]
 fn what_a_program_did_before_exec_is_not_in_the_name_of_the_next() {

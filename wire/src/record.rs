@@ -8,7 +8,8 @@
 //! word 4   time for which SIGPROF had been blocked, ns of CPU time
 //! word 5   stack pointer of the interrupted instruction
 //! word 6   libraries that had been unloaded in the process, see process::Unloads
-//! word 7.. program counters, leaf first; bit 63 set: exact, else a return address
+//! word 7.. with flags::NAMED: the thread's name, padded with zeros, as NAME_WORDS words
+//!   ..     program counters, leaf first; bit 63 set: exact, else a return address
 //!   ..     with flags::UNFINISHED: the frame at which the walk ended, as STATE_WORDS words, then
 //!          the stack from its stack pointer up, then the number of words of that stack
 //! last     with flags::TIMED: how long the handler took, ns
@@ -22,6 +23,7 @@
 //! word 5   see exec
 //! word 7.. path of the program, without NUL, padded with zeros
 //! ```
+//! The first record of a thread has its name: the thread may be gone before anybody asks for it.
 //! A walk is unfinished where it came into a module that the agent has no table for yet. The
 //! collector, who will have it, goes on with the copy of the stack.
 //!
@@ -37,12 +39,15 @@ pub const MAGIC: u64 = 0x5359;
 pub const HEADER_WORDS: usize = 7;
 /// Frames in a record at most; deeper stacks are cut.
 pub const MAX_FRAMES: usize = 1024;
+/// Words of a thread's name.
+pub const NAME_WORDS: usize = 2;
 /// Words of the frame in an unfinished record.
 pub const STATE_WORDS: usize = 5;
 /// Words of stack in an unfinished record at most: 16 KiB.
 pub const MAX_STACK_WORDS: usize = 2048;
 /// Longest record.
-pub const MAX_WORDS: usize = HEADER_WORDS + MAX_FRAMES + STATE_WORDS + MAX_STACK_WORDS + 2;
+pub const MAX_WORDS: usize =
+    HEADER_WORDS + NAME_WORDS + MAX_FRAMES + STATE_WORDS + MAX_STACK_WORDS + 2;
 
 /// As the reason why a walk ended, beside the walker's own: modules changed under it.
 pub const STALE: u8 = 0xff;
@@ -51,6 +56,8 @@ pub const STALE: u8 = 0xff;
 pub mod flags {
     /// The stack's bounds were not known: the collector should publish them.
     pub const UNBOUNDED: u8 = 1;
+    /// The frames are preceded by the thread's name.
+    pub const NAMED: u8 = 2;
     /// The last word is the handler's own time.
     pub const TIMED: u8 = 4;
     /// The frames are followed by a state and a stack.
@@ -123,6 +130,8 @@ pub struct Record<'a> {
     /// Why the walk ended, as number.
     pub stop: u8,
     pub flags: u8,
+    /// With [`flags::NAMED`].
+    pub name: Option<[u64; NAME_WORDS]>,
     pub frames: &'a [u64],
     /// With [`flags::UNFINISHED`].
     pub unfinished: Option<Unfinished<'a>>,
@@ -145,11 +154,21 @@ pub struct Exec<'a> {
 impl Exec<'_> {
     /// The bytes of the path, followed by zeros.
     pub fn path(&self) -> impl Iterator<Item = u8> {
-        self.path.iter().flat_map(|word| word.to_le_bytes()).take_while(|&byte| byte != 0)
+        text(self.path)
     }
 }
 
+/// The bytes of words up to a zero.
+fn text(words: &[u64]) -> impl Iterator<Item = u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).take_while(|&byte| byte != 0)
+}
+
 impl Record<'_> {
+    /// The bytes of the thread's name.
+    pub fn name(&self) -> Option<impl Iterator<Item = u8>> {
+        self.name.as_ref().map(|words| text(words))
+    }
+
     /// What it says, if it is no sample.
     pub fn exec(&self) -> Option<Exec<'_>> {
         let Header { time_ns, weight_ns, blocked_ns, sp, .. } = self.header;
@@ -183,7 +202,11 @@ pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
     let (record, rest) = words.split_at_checked(length)?;
     let mut frames = record.get(HEADER_WORDS..)?;
     let flags = (first >> 24) as u8;
-    let mut handler_ns = None;
+    let (mut name, mut handler_ns) = (None, None);
+    if flags & flags::NAMED != 0 {
+        let (&first, others) = frames.split_first_chunk()?;
+        (name, frames) = (Some(first), others);
+    }
     if flags & flags::TIMED != 0 {
         let (&last, others) = frames.split_last()?;
         (handler_ns, frames) = (Some(last), others);
@@ -196,7 +219,7 @@ pub fn decode(words: &[u64]) -> Option<(Record<'_>, &[u64])> {
     let (tid, process, unloads) = (ids as u32, (ids >> 32) as u32, Unloads::from_word(unloads));
     let header = Header { time_ns, tid, process, weight_ns, blocked_ns, sp, unloads };
     let stop = (first >> 16) as u8;
-    Some((Record { header, stop, flags, frames, unfinished, handler_ns }, rest))
+    Some((Record { header, stop, flags, name, frames, unfinished, handler_ns }, rest))
 }
 
 fn split_unfinished(words: &[u64]) -> Option<(&[u64], Unfinished<'_>)> {
@@ -217,6 +240,7 @@ mod tests {
     fn encode(record: &Record) -> Vec<u64> {
         let mut words = Vec::from([0]);
         words.extend(record.header.words());
+        words.extend(record.name.iter().flatten());
         words.extend(record.frames);
         if let Some(unfinished) = record.unfinished {
             words.extend(unfinished.state);
@@ -234,7 +258,7 @@ mod tests {
             frames in proptest::collection::vec(any::<u64>(), 0..MAX_FRAMES),
             ids: (u32, u32), times: (u64, u64, u64, u64, u64), stop: u8, timed: Option<u64>,
             behind in proptest::collection::vec(any::<u64>(), 0..8),
-            state: Option<[u64; STATE_WORDS]>,
+            name: Option<[u64; NAME_WORDS]>, state: Option<[u64; STATE_WORDS]>,
             stack in proptest::collection::vec(any::<u64>(), 0..MAX_STACK_WORDS),
         ) {
             let (tid, process) = ids;
@@ -244,9 +268,11 @@ mod tests {
             let unfinished = state.map(|state| Unfinished { state, stack: &stack });
             let flag = |is_set, flag| if is_set { flag } else { 0 };
             let flags = flag(timed.is_some(), flags::TIMED)
+                | flag(name.is_some(), flags::NAMED)
                 | flag(unfinished.is_some(), flags::UNFINISHED);
             let frames = &frames;
-            let record = Record { header, stop, flags, frames, unfinished, handler_ns: timed };
+            let record =
+                Record { header, stop, flags, name, frames, unfinished, handler_ns: timed };
             let mut words = encode(&record);
             words.extend(&behind);
             prop_assert_eq!(decode(&words), Some((record, &behind[..])));
@@ -273,7 +299,8 @@ mod tests {
         let header = Header { time_ns: 9, blocked_ns: 7, sp, ..Header::default() };
         let frames = &[path, u64::from(b'e')];
         let flags = flags::EXEC;
-        let record = Record { header, stop: 0, flags, frames, unfinished: None, handler_ns: None };
+        let (name, unfinished, handler_ns) = (None, None, None);
+        let record = Record { header, stop: 0, flags, name, frames, unfinished, handler_ns };
         let exec = record.exec().unwrap();
         assert_eq!((exec.pid, exec.cpu_ns, exec.has_agent, exec.failed), (7, None, true, true));
         assert_eq!(exec.path().collect::<Vec<_>>(), b"/bin/true");

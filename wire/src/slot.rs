@@ -70,6 +70,8 @@ pub struct Slot {
     /// The thread's CPU time when it blocked the signal of ticks, ns, + 1; 0: it has not, or nothing
     /// ticked for it anyway.
     pub parked_ns: AtomicU64,
+    /// Not 0: a record has the thread's name.
+    pub named: AtomicU32,
     pub counts: Counts,
 }
 
@@ -137,6 +139,7 @@ impl Slot {
         self.first.store(0, Relaxed);
         self.count_ns.store(0, Relaxed);
         self.parked_ns.store(0, Relaxed);
+        self.named.store(0, Relaxed);
     }
 
     /// Takes the slot of a thread that is known to be gone. True for one caller only, who then
@@ -216,6 +219,7 @@ mod tests {
                 stack: 0.into(),
                 count_ns: 0.into(),
                 parked_ns: 0.into(),
+                named: 0.into(),
                 counts: Counts::default(),
             })
             .collect()

@@ -159,7 +159,10 @@ impl Target {
             member.code.unbounded.push((tid, sp));
         }
         member.is_active = true;
-        let thread = member.threads.number(tid, member.id, journal);
+        let name = record
+            .name()
+            .map(|bytes| String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned());
+        let thread = member.threads.number(tid, name, member.id, journal);
         let locations: Vec<u32> = pcs
             .iter()
             .map(|&pc| member.code.location(pc, moment, parts.slots, entry, modules, journal))

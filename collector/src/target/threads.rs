@@ -36,11 +36,18 @@ impl Threads {
         Self { program, first_name, known: HashMap::new() }
     }
 
-    /// The number of a thread in the recording.
-    pub fn number(&mut self, tid: u32, process: u32, journal: &mut Journal) -> u32 {
+    /// The number of a thread in the recording. `name`: what it was called at its first tick.
+    pub fn number(
+        &mut self,
+        tid: u32,
+        name: Option<String>,
+        process: u32,
+        journal: &mut Journal,
+    ) -> u32 {
         let (program, first_name) = (self.program, &self.first_name);
         let known = self.known.entry(tid).or_insert_with(|| {
-            let name = program.thread_name(tid).or_else(|| program.thread_name(program.pid));
+            let name = program.thread_name(tid).or(name);
+            let name = name.or_else(|| program.thread_name(program.pid));
             let name = name.unwrap_or_else(|| first_name.clone());
             let now_ns = system::monotonic_ns();
             let start_ns = system::thread_start_ns(program.pid, tid).unwrap_or(now_ns).min(now_ns);

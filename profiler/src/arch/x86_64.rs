@@ -38,6 +38,7 @@ pub mod nr {
     pub const SETSID: usize = 112;
     pub const RT_SIGTIMEDWAIT: usize = 128;
     pub const RT_SIGQUEUEINFO: usize = 129;
+    pub const PRCTL: usize = 157;
     pub const GETTID: usize = 186;
     pub const TIMER_CREATE: usize = 222;
     pub const TIMER_SETTIME: usize = 223;

@@ -5,7 +5,8 @@
 //! mostly run a closure of the test, and so have its name in their stacks. Where stacks do not tell,
 //! threads do: Linux gives a new thread the name of the one that has started it, which is that of
 //! its test, cut after 15 bytes, unless the program names it. A name that could be that of several
-//! tests says nothing.
+//! tests says nothing. Where no test runs on the main thread, one that has its name is libtest's: it
+//! has not come to its test yet.
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,6 +37,8 @@ pub fn is_no_test(name: &str) -> bool {
 pub struct Owners {
     by_stack: Vec<Option<String>>,
     by_thread: HashMap<ThreadId, String>,
+    /// Name of the threads of libtest that are no test's.
+    of_harness: Option<String>,
 }
 
 impl Owners {
@@ -43,6 +46,7 @@ impl Owners {
         let TestProgram { profile, symbols, .. } = program;
         let called = profile.stacks.iter().map(|stack| called(stack, symbols));
         let mut by_stack: Vec<Option<String>> = called.collect();
+        let of_harness = of_harness(profile, &by_stack);
         let listed = program.tests.iter().map(|test| format!("{}::{test}", program.crate_name));
         let known: HashSet<String> = listed.chain(by_stack.iter().flatten().cloned()).collect();
         for (stack, test) in profile.stacks.iter().zip(&mut by_stack) {
@@ -51,26 +55,37 @@ impl Owners {
             }
         }
         let by_thread = by_thread(profile, &by_stack, &known);
-        Self { by_stack, by_thread }
+        Self { by_stack, by_thread, of_harness }
     }
 
     pub fn owner(&self, profile: &Profile, sample: &Sample) -> &str {
         let by_stack = self.by_stack[sample.stack.0 as usize].as_ref();
         match by_stack.or_else(|| self.by_thread.get(&sample.thread)) {
             Some(test) => test,
-            None => no_test(profile, profile.thread(sample.thread)),
+            None => self.no_test(profile, profile.thread(sample.thread)),
+        }
+    }
+
+    fn no_test(&self, profile: &Profile, thread: &Thread) -> &'static str {
+        if thread.process.0 != 0 {
+            OTHER_PROCESSES
+        } else if is_main(profile, thread) || self.of_harness.as_ref() == Some(&thread.name) {
+            HARNESS
+        } else {
+            OTHER_THREADS
         }
     }
 }
 
-fn no_test(profile: &Profile, thread: &Thread) -> &'static str {
-    if thread.process.0 != 0 {
-        OTHER_PROCESSES
-    } else if is_main(profile, thread) {
-        HARNESS
-    } else {
-        OTHER_THREADS
-    }
+/// The name that threads have from the main thread, if that only starts those of tests.
+fn of_harness(profile: &Profile, called: &[Option<String>]) -> Option<String> {
+    let calls_tests = |sample: &Sample| {
+        let thread = profile.thread(sample.thread);
+        is_main(profile, thread) && called[sample.stack.0 as usize].is_some()
+    };
+    let program = &profile.processes.first()?.name;
+    let end = program.floor_char_boundary(LONGEST_NAME);
+    (!profile.samples.iter().any(calls_tests)).then(|| program[..end].to_owned())
 }
 
 /// Whether a thread is the first of its process.
