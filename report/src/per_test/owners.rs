@@ -38,7 +38,7 @@ pub struct Owners {
     by_stack: Vec<Option<String>>,
     by_thread: HashMap<ThreadId, String>,
     /// Name of the threads of libtest that are no test's.
-    of_harness: Option<String>,
+    of_harness: Option<Vec<u8>>,
 }
 
 impl Owners {
@@ -69,23 +69,26 @@ impl Owners {
     fn no_test(&self, profile: &Profile, thread: &Thread) -> &'static str {
         if thread.process.0 != 0 {
             OTHER_PROCESSES
-        } else if is_main(profile, thread) || self.of_harness.as_ref() == Some(&thread.name) {
+        } else if is_main(profile, thread) || self.is_of_harness(thread) {
             HARNESS
         } else {
             OTHER_THREADS
         }
     }
+
+    fn is_of_harness(&self, thread: &Thread) -> bool {
+        self.of_harness.as_deref() == Some(thread.name.as_bytes())
+    }
 }
 
 /// The name that threads have from the main thread, if that only starts those of tests.
-fn of_harness(profile: &Profile, called: &[Option<String>]) -> Option<String> {
+fn of_harness(profile: &Profile, called: &[Option<String>]) -> Option<Vec<u8>> {
     let calls_tests = |sample: &Sample| {
         let thread = profile.thread(sample.thread);
         is_main(profile, thread) && called[sample.stack.0 as usize].is_some()
     };
-    let program = &profile.processes.first()?.name;
-    let end = program.floor_char_boundary(LONGEST_NAME);
-    (!profile.samples.iter().any(calls_tests)).then(|| program[..end].to_owned())
+    let name = profile.processes.first()?.name.bytes().take(LONGEST_NAME);
+    (!profile.samples.iter().any(calls_tests)).then(|| name.collect())
 }
 
 /// Whether a thread is the first of its process.
