@@ -43,7 +43,7 @@ pub fn run(arguments: &Check, global: &Global) -> Result<u8, Error> {
             check(checking, compared(arguments)?, kept, global)?
         }
     };
-    let noise = noise.filter(|_| arguments.self_test).map(|noise| told(&noise));
+    let noise = noise.filter(|_| arguments.self_test).map(|noise| told(&noise, &result));
     outputs.write(&result, &noise.unwrap_or_default())?;
     Ok(exit_code(&result, checking))
 }
@@ -203,10 +203,12 @@ fn today() -> Date {
 }
 
 /// What a self-test tells about this machine.
-fn told(Noise { total, functions }: &Noise) -> String {
+fn told(Noise { total, functions }: &Noise, result: &CheckResult) -> String {
     let (total, functions) = (total * 100.0, functions * 100.0);
+    let is_paired = result.comparison.as_ref().is_some_and(|comparison| comparison.paired);
+    let pairs = if is_paired { " within pairs of runs" } else { "" };
     format!(
-        "\nnoise: the CPU time of a run differs by {total:.1} % (standard deviation), that of a \
+        "\nnoise: the CPU time of a run differs by {total:.1} % (standard deviation{pairs}), that of a \
          function by {functions:.1} % besides the chance of sampling\n"
     )
 }

@@ -179,6 +179,7 @@ impl Comparison {
             base: self.side(0),
             head: self.side(1),
             normalization: normalized(self.analysis.normalization),
+            paired: counts.is_paired(),
             noise_is_known: self.noise_is_known(),
             rules: Rules {
                 least_effect: settings.least_effect,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::Key;
 
-/// Version of these types, for those who read them from a file.
+/// Version of [`Comparison`], for those who read one from a file.
 pub const SCHEMA: u32 = 1;
 
 /// Two sides, compared.
@@ -15,6 +15,9 @@ pub struct Comparison {
     pub base: Side,
     pub head: Side,
     pub normalization: Normalized,
+    /// Whether runs were compared in pairs that were made next to each other. If so, noise is what is
+    /// not common to both.
+    pub paired: bool,
     /// Whether there were several runs on a side. If not, intervals and rates know of the chance of
     /// sampling alone, not of how runs differ.
     pub noise_is_known: bool,

@@ -9,7 +9,8 @@ pub mod words;
 
 use std::io::Write;
 
-use sigspy_compare::result::{Comparison, Finding, Function};
+use serde::Serialize;
+use sigspy_compare::result::{Comparison, Finding, Function, SCHEMA};
 
 use crate::error::Error;
 pub use flame::{DiffLayout, diff_flamegraph};
@@ -27,10 +28,20 @@ pub struct ComparisonOptions {
     pub name_width: usize,
 }
 
-/// Writes all that is known, as JSON. The form is that of [`Comparison`]. Fails when the writer does.
+/// Writes all that is known, as JSON. The form is that of [`Comparison`], with its version. Fails when
+/// the writer does.
+///
+/// `docs/result.md` describes it.
 pub fn comparison_json(comparison: &Comparison, out: &mut dyn Write) -> Result<(), Error> {
-    serde_json::to_writer_pretty(&mut *out, comparison)?;
+    serde_json::to_writer_pretty(&mut *out, &Versioned { schema: SCHEMA, comparison })?;
     Ok(writeln!(out)?)
+}
+
+#[derive(Serialize)]
+struct Versioned<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    comparison: &'a Comparison,
 }
 
 /// The rows to show: findings first, then by difference. And how many there are at all.

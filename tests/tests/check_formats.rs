@@ -2,10 +2,10 @@
 //! `report/src/check/golden`, which the writers are tested with.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sigspy_tests::{needs, node, run, workspace};
+use sigspy_tests::{TempDir, needs, node, program, record, run, sigspy, workspace};
 
 /// Results whose names end so.
 fn results(end: &str) -> Vec<PathBuf> {
@@ -15,6 +15,30 @@ fn results(end: &str) -> Vec<PathBuf> {
     let results: Vec<_> = paths.filter(|path| path.to_string_lossy().ends_with(end)).collect();
     assert!(results.len() >= 4, "{results:?}");
     results
+}
+
+fn is_as_documented(file: &Path, options: &[&str]) {
+    let schema = workspace().join("docs/result.schema.json");
+    let options = ["--no-more"].iter().chain(options).map(Path::new);
+    node("schema.mjs", &[&*schema, file].into_iter().chain(options).collect::<Vec<_>>());
+}
+
+#[test]
+fn results_are_as_their_schema_says() {
+    let results = results(".json").into_iter();
+    for result in results.filter(|path| !path.to_string_lossy().ends_with(".gitlab.json")) {
+        is_as_documented(&result, &[]);
+    }
+}
+
+#[test]
+fn comparisons_are_as_their_schema_says() {
+    let folder = TempDir::new();
+    let recorded = record([program("threads.c").path]);
+    let mut diff = Command::new(sigspy());
+    diff.arg("diff").args([&recorded.path, &recorded.path]).args(["-f", "json"]);
+    let comparison = folder.write("diff.json", run(&mut diff).expect(0).text().as_bytes());
+    is_as_documented(&comparison, &["--of", "comparison"]);
 }
 
 #[test]

@@ -125,6 +125,7 @@ pages! {
     names: "docs/names.md",
     preload: "docs/preload.md",
     reading: "docs/reading.md",
+    result: "docs/result.md",
     settings: "docs/settings.md",
 }
 

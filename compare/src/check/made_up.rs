@@ -37,6 +37,7 @@ pub fn comparison() -> Comparison {
         base: side.clone(),
         head: side,
         normalization: Normalized::MedianOfRatios,
+        paired: false,
         noise_is_known: true,
         rules: Rules {
             least_effect: 0.05,

@@ -43,6 +43,7 @@ fn comparison() -> Comparison {
         base: side(10.0),
         head: side(10.5),
         normalization: Normalized::MedianOfRatios,
+        paired: false,
         noise_is_known: true,
         rules: Rules {
             least_effect: 0.05,

@@ -73,6 +73,15 @@ fn a_result_can_be_read_again() {
     assert_eq!(serde_json::from_str::<CheckResult>(&text).unwrap(), regression());
 }
 
+#[test]
+fn runs_that_were_compared_in_pairs_are_said_to_be() {
+    let mut result = ok();
+    let says_so = |result: &CheckResult| written(check_text, result).contains("in pairs");
+    assert!(!says_so(&result));
+    result.comparison.as_mut().unwrap().paired = true;
+    assert!(says_so(&result));
+}
+
 /// Each is a way out of one of the formats.
 const HOSTILE: [&str; 9] = [
     "`a`|b|\n\n# title\n<script>alert(1)</script>",

@@ -152,7 +152,9 @@ fn plan(result: &CheckResult) -> String {
         (count, Some(_)) => format!("{count} more to confirm"),
         (_, None) => "nothing to confirm".to_owned(),
     };
-    format!("{runs} runs {order} after {warm_up} to warm up; {confirmation}")
+    let is_paired = result.comparison.as_ref().is_some_and(|comparison| comparison.paired);
+    let pairs = if is_paired { "; those next to each other are compared in pairs" } else { "" };
+    format!("{runs} runs {order} after {warm_up} to warm up; {confirmation}{pairs}")
 }
 
 fn source(source: Source) -> Option<&'static str> {

@@ -34,6 +34,7 @@ fn comparison() -> Comparison {
         base: side(10.0),
         head: side(11.0),
         normalization: Normalized::MedianOfRatios,
+        paired: false,
         noise_is_known: true,
         rules: Rules {
             least_effect: 0.05,
