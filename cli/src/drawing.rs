@@ -13,7 +13,7 @@ use crate::args::Drawing;
 use crate::error::Error;
 use crate::named::Named;
 use crate::sink::{STDOUT, Sink};
-use crate::{message, output};
+use crate::{message, output, post_process};
 
 /// Draws a profile into `sink`, which was created at `path`, and shows it if that was asked for.
 pub fn draw(named: Named, drawing: Drawing, mut sink: Sink, path: &Path) -> Result<(), Error> {
@@ -21,7 +21,11 @@ pub fn draw(named: Named, drawing: Drawing, mut sink: Sink, path: &Path) -> Resu
         message::note(&format!("{flag} is not needed here"));
     }
     let open = drawing.open;
-    let Named { profile, symbols } = named.named_as(&drawing.naming);
+    let named = named.named_as(&drawing.naming);
+    let Named { profile, symbols } = match &drawing.post_process {
+        Some(command) => post_process::through(command, &named, drawing.threads)?,
+        None => named,
+    };
     report::flamegraph(&profile, &symbols, &options(drawing), &mut sink)?;
     sink.finish(output::SVG_MARK)?;
     if path != Path::new(STDOUT) {

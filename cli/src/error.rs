@@ -1,5 +1,6 @@
 //! What the command line fails with, and the exit status for it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
@@ -37,6 +38,8 @@ pub enum Error {
     Check(Box<Error>),
     /// Ctrl-C, or SIGTERM.
     Interrupted,
+    /// The command for stacks, and what is wrong with it.
+    PostProcess(OsString, String),
     /// Several reports for standard output.
     SeveralToStdout,
     /// A result or a baseline of a check.
@@ -198,6 +201,12 @@ impl fmt::Display for Error {
             ),
             Self::Check(error) => error.fmt(f),
             Self::Interrupted => f.write_str("interrupted, and nothing can be told"),
+            Self::PostProcess(command, reason) => write!(
+                f,
+                "--post-process `{}` gives no stacks to draw: {reason}; it is to read folded stacks and \
+                 to write such",
+                command.display()
+            ),
             Self::SeveralToStdout => f.write_str(
                 "one result at most can go to standard output; give the others the names of files",
             ),

@@ -23,6 +23,7 @@ mod merge;
 mod message;
 mod named;
 mod output;
+mod post_process;
 mod problems;
 mod record;
 mod report;

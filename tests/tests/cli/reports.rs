@@ -92,6 +92,24 @@ fn a_flame_graph_is_drawn_as_the_flags_of_cargo_flamegraph_say() {
 }
 
 #[test]
+fn stacks_go_through_a_command_before_they_are_drawn() {
+    let recorded = record_at(997, [program("split.c").as_ref(), "1".as_ref()]).expect(0);
+    let svg = drawn(&["--post-process", "grep burn_48 | sed s/burn_/scorch_/"], &recorded.path);
+    assert!(svg.contains("scorch_48_percent") && !svg.contains("burn_"), "{svg}");
+    assert!(svg.contains("split"), "the title is the command line still");
+    let samples = |svg: &str| {
+        let (before, _) = svg.split_once(" samples, ").expect("it says how many");
+        before.rsplit(' ').next().and_then(|word| word.parse::<f64>().ok()).expect("a number")
+    };
+    let all = samples(&drawn(&[], &recorded.path));
+    let kept = samples(&drawn(&["--post-process", "cat"], &recorded.path));
+    assert!((kept / all - 1.0).abs() < 0.1, "{kept} of {all}");
+    // One that does not read all that it gets.
+    let svg = drawn(&["--post-process", "grep -m 1 burn_48"], &recorded.path);
+    assert!(svg.contains("burn_48_percent"), "{svg}");
+}
+
+#[test]
 fn flags_that_sigspy_does_not_need_are_taken_and_said_to_be_needless() {
     let recorded = record([program("split.c").as_ref(), "1".as_ref()]).expect(0);
     let mut command = Command::new(sigspy());

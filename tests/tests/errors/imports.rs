@@ -1,5 +1,6 @@
 //! Files of other tools that cannot be imported, and recordings that cannot be merged.
 
+use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
 
@@ -54,6 +55,25 @@ pub fn a_file_is_a_recording_already() {
 #[test]
 pub fn a_file_has_no_samples() {
     not_imported(b"# nothing\n\n", &["no samples in it; is it really folded stacks?"]);
+}
+
+#[test]
+pub fn a_command_gives_no_stacks() {
+    let recorded =
+        record_with(&["-F", "997"], [program("split.c").path.into(), OsString::from("1")]);
+    let commands = [
+        ("exit 3", "`exit 3` gives no stacks to draw: exit status: 3"),
+        ("cat > /dev/null", "no samples in it"),
+        ("echo main", "line 1"),
+        ("kill -9 $$", "signal: 9"),
+    ];
+    for (command, words) in commands {
+        let folder = TempDir::new();
+        let mut draw = sigspy_in(&folder);
+        draw.args(["flamegraph", "--post-process", command]).arg(&recorded.path);
+        refused(&mut draw, 125, &[words, "it is to read folded stacks"]);
+        assert!(!folder.join("flamegraph.svg").exists(), "there is nothing to show");
+    }
 }
 
 #[test]

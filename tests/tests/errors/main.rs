@@ -42,6 +42,7 @@ const TESTED: &[(&str, fn())] = &[
     ("cli NotEmpty", checks::a_folder_for_recordings_has_files),
     ("cli NothingToCheck", checks::there_is_no_command_to_check),
     ("cli NothingToRun", cargo::cargo_runs_nothing),
+    ("cli PostProcess", imports::a_command_gives_no_stacks),
     ("cli Read", imports::a_file_does_not_exist),
     ("cli ReadConfig", words::settings_cannot_be_read),
     ("cli ReadOutput", checks::the_output_of_a_run_is_gone),
