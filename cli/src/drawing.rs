@@ -23,7 +23,7 @@ pub fn draw(named: Named, drawing: Drawing, mut sink: Sink, path: &Path) -> Resu
     let open = drawing.open;
     let named = named.named_as(&drawing.naming);
     let Named { profile, symbols } = match &drawing.post_process {
-        Some(command) => post_process::through(command, &named, drawing.threads)?,
+        Some(command) => post_process::through(command, &named)?,
         None => named,
     };
     report::flamegraph(&profile, &symbols, &options(drawing), &mut sink)?;

@@ -6,17 +6,18 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use sigspy_import::{Format, Imported, Options, Unit, import};
-use sigspy_model::{Profile, Sample};
+use sigspy_model::Profile;
 use sigspy_report::{self as report, FoldedOptions};
 
 use crate::error::Error;
 use crate::named::Named;
 
-/// What a command makes of a profile, folded. `threads`: stacks start with their threads.
-pub fn through(command: &OsStr, named: &Named, threads: bool) -> Result<Named, Error> {
+/// What a command makes of a profile, folded. Stacks start with their threads, by which these are known
+/// again.
+pub fn through(command: &OsStr, named: &Named) -> Result<Named, Error> {
     let failed = |reason: String| Error::PostProcess(command.to_owned(), reason);
     let mut stacks = Vec::new();
-    let options = FoldedOptions { threads, ..FoldedOptions::default() };
+    let options = FoldedOptions { threads: true, ..FoldedOptions::default() };
     report::folded(&named.profile, &named.symbols, &options, &mut stacks)?;
     let output = run(command, &stacks).map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
@@ -27,28 +28,19 @@ pub fn through(command: &OsStr, named: &Named, threads: bool) -> Result<Named, E
     let imported = import(&output.stdout, &options).map_err(|error| failed(error.to_string()))?;
     let Imported { mut profile, symbols, .. } = imported;
     profile.meta = named.profile.meta.clone();
-    divide(&mut profile.samples, &named.profile);
+    count_ticks(&mut profile, &named.profile);
     Ok(Named { profile, symbols })
 }
 
-/// Of folded stacks, only times are known. There are as many samples as the original has in such a
-/// time.
-fn divide(samples: &mut Vec<Sample>, original: &Profile) {
+/// Of folded stacks, only times are known. They have as many ticks as the original has in such a time.
+fn count_ticks(profile: &mut Profile, original: &Profile) {
     let sampled = || original.samples.iter().filter(|sample| sample.ticks > 0);
-    let most = sampled().count();
+    let ticks: u64 = sampled().map(|sample| u64::from(sample.ticks)).sum();
     let time_ns: u64 = sampled().map(|sample| sample.weight_ns).sum();
-    let each_ns = time_ns as f64 / most.max(1) as f64;
-    let parts = |sample: Sample| {
-        let count = match sample.ticks {
-            0 => 1,
-            _ => ((sample.weight_ns as f64 / each_ns).round() as usize).clamp(1, most.max(1)),
-        };
-        let (each, rest) = (sample.weight_ns / count as u64, sample.weight_ns % count as u64);
-        let part =
-            move |index| Sample { weight_ns: each + if index == 0 { rest } else { 0 }, ..sample };
-        (0..count).map(part)
-    };
-    *samples = std::mem::take(samples).into_iter().flat_map(parts).collect();
+    let ns_per_tick = time_ns as f64 / ticks.max(1) as f64;
+    for sample in profile.samples.iter_mut().filter(|sample| sample.ticks > 0) {
+        sample.ticks = (sample.weight_ns as f64 / ns_per_tick).round().max(1.0) as u32;
+    }
 }
 
 /// Runs a command line of the shell's. It need not read all of its input.

@@ -40,18 +40,14 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// `teller`: the process that has told us, the parent or the process itself.
-    pub fn new(exec: &Exec<'_>, teller: u32) -> Self {
+    /// `pid`: the process, as we know it. `teller`: who has told us, the parent or the process itself.
+    pub fn new(exec: &Exec<'_>, pid: u32, teller: u32) -> Self {
         use std::os::unix::ffi::OsStringExt;
         let path = std::ffi::OsString::from_vec(exec.path().collect());
         Self {
             time_ns: exec.time_ns,
-            pid: exec.pid,
-            parent: if exec.pid == teller {
-                system::parent_of(teller).unwrap_or(0)
-            } else {
-                teller
-            },
+            pid,
+            parent: if pid == teller { system::parent_of(teller).unwrap_or(0) } else { teller },
             before_ns: exec.cpu_ns,
             path: path.into(),
             has_agent: exec.has_agent,
@@ -141,9 +137,9 @@ impl Children {
         self.strangers.iter().map(|stranger| stranger.pidfd.as_fd())
     }
 
-    /// Looks what has become of them. `targets`: the processes that have an agent. Returns the CPU
-    /// time of those that have ended, ns.
-    pub fn look(&mut self, targets: &[u32], journal: &mut Journal) -> u64 {
+    /// Looks what has become of them. `targets`: the processes that have an agent; `certain`: those of
+    /// them whose ids are certain. Returns the CPU time of those that have ended, ns.
+    pub fn look(&mut self, targets: &[u32], certain: &[u32], journal: &mut Journal) -> u64 {
         self.strangers.iter_mut().for_each(Stranger::measure);
         let has_ended = |stranger: &mut Stranger| system::is_readable(&stranger.pidfd);
         let ended: Vec<_> = self.strangers.extract_if(.., has_ended).collect();
@@ -151,7 +147,7 @@ impl Children {
         self.give_up_waiting(false, journal);
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
             self.looked = Some(Instant::now());
-            self.look_for_children(targets, journal);
+            self.look_for_children(targets, certain, journal);
         }
         ended_ns
     }
@@ -203,12 +199,12 @@ impl Children {
     }
 
     /// Children that nobody has told us of: programs that make their system calls themselves.
-    fn look_for_children(&mut self, targets: &[u32], journal: &mut Journal) {
+    fn look_for_children(&mut self, targets: &[u32], certain: &[u32], journal: &mut Journal) {
         let strangers: Vec<u32> = self.strangers.iter().map(|stranger| stranger.pid).collect();
         let is_known = |pid: &u32| {
             targets.contains(pid) || strangers.contains(pid) || self.expected.contains_key(pid)
         };
-        let parents = targets.iter().chain(&strangers);
+        let parents = certain.iter().chain(&strangers);
         let children: Vec<(u32, u32)> = parents
             .flat_map(|&parent| children_of(parent).into_iter().map(move |pid| (pid, parent)))
             .filter(|(pid, _)| !is_known(pid))

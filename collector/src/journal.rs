@@ -71,6 +71,11 @@ impl Journal {
         id
     }
 
+    /// Whether a time of CLOCK_MONOTONIC, exact to 10 ms, lies before the recording, ns.
+    pub fn is_before_start(&self, time_ns: u64) -> bool {
+        time_ns + 10_000_000 < self.started_ns
+    }
+
     /// A time of CLOCK_MONOTONIC as the recording counts it, ns.
     pub fn since_start(&self, time_ns: u64) -> u64 {
         time_ns.saturating_sub(self.started_ns)

@@ -359,9 +359,10 @@ impl Recorder {
             self.finished_cpu_ns += target.drain(&mut self.modules, &mut self.journal);
         }
         self.take_leave_of_targets();
-        let held = self.held.iter().flat_map(|(_, target)| target.pids());
-        let known: Vec<u32> = self.pids().into_iter().chain(held).collect();
-        self.finished_cpu_ns += self.children.look(&known, &mut self.journal);
+        let targets = || self.targets.iter().chain(self.held.iter().map(|(_, target)| target));
+        let known: Vec<u32> = targets().flat_map(Target::pids).collect();
+        let certain: Vec<u32> = targets().flat_map(Target::certain_pids).collect();
+        self.finished_cpu_ns += self.children.look(&known, &certain, &mut self.journal);
         for pid in std::mem::take(&mut self.children.left) {
             self.leave(pid);
         }

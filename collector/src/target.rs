@@ -109,6 +109,11 @@ impl Target {
         self.members.iter().map(|member| member.pid)
     }
 
+    /// Of processes whose ids are certain.
+    pub fn certain_pids(&self) -> impl Iterator<Item = u32> {
+        self.members.iter().filter(|member| member.is_certain()).map(|member| member.pid)
+    }
+
     /// None of its processes is left, nor can one be on its way that the last of them has forked.
     pub fn is_over(&self) -> bool {
         let control = self.memory.parts().control;

@@ -2,8 +2,8 @@
 //!
 //! One vanished, another appeared and takes about as long: if both have the same last name, are in the
 //! same lines of a file, or have the same callers and callees, they are one. What says more goes
-//! first: a name pairs before lines do, as all functions of a macro are in one. Of what is left, equal
-//! lines are enough.
+//! first: a name pairs before lines do, as all functions of a macro are in one. For what is left, lines
+//! are enough.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ type Relation = fn(&Functions, FunctionId, FunctionId) -> bool;
 
 /// What says that two functions are one, and whether it says so whatever they take.
 const RELATIONS: [(Relation, bool); 4] =
-    [(same_leaf, false), (same_lines, false), (same_lines, true), (same_neighbours, false)];
+    [(same_leaf, false), (same_lines, false), (same_neighbours, false), (same_lines, true)];
 
 /// Pairs of a function of the base and one of the head, each function in at most one of them.
 pub fn pairs(

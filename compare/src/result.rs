@@ -17,6 +17,7 @@ pub struct Comparison {
     pub normalization: Normalized,
     /// Whether runs were compared in pairs that were made next to each other. If so, noise is what is
     /// not common to both.
+    #[serde(default)]
     pub paired: bool,
     /// Whether there were several runs on a side. If not, intervals and rates know of the chance of
     /// sampling alone, not of how runs differ.

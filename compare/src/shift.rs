@@ -17,7 +17,7 @@ const MOST: f64 = 0.5;
 /// much longer.
 const NEAR: f64 = 0.75;
 
-/// True gains that may be missed, of all.
+/// True gains that each of what contains the function may hide, of all.
 const MISSED: f64 = 0.005;
 
 /// What contains the function and has not changed, if it is known well enough that it has not: the

@@ -76,7 +76,7 @@ pub fn gettid() -> u32 {
     call(nr::GETTID, []).unwrap_or(0) as u32
 }
 
-/// The name of the calling thread, in words of zeros behind it.
+/// The bytes of the calling thread's name as words, with zeros behind them.
 pub fn thread_name() -> [u64; 2] {
     const PR_GET_NAME: usize = 16;
     let mut name = [0; 2];

@@ -119,7 +119,9 @@ fn arm(agent: &'static Agent, times: Times, age: Age) {
         slot.timer.store(0, Relaxed);
         stale.disarm(); // of a dead thread that had this id
     }
-    slot.named.store(0, Relaxed);
+    if age == Age::Young {
+        slot.named.store(0, Relaxed); // another one of this id had the slot
+    }
     slot.first.store(age.to_word(), Relaxed);
     slot.count_ns.store(sys::clock_ns(sys::CLOCK_THREAD_CPUTIME), Relaxed);
     match agent.with_source(|source| source.set_thread_cpu_profiler(sys::gettid(), index, times)) {

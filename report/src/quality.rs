@@ -58,7 +58,7 @@ pub fn quality(profile: &Profile) -> Quality {
             _ => accounting.cpu_ns.unwrap_or(accounting.total_ns()),
         },
         total_ns: accounting.total_ns(),
-        samples: samples().filter(walked).count() as u64,
+        samples: samples().filter(walked).map(|sample| u64::from(sample.ticks)).sum(),
         recorded_ns: samples().filter(walked).map(weight).sum(),
         whole_ns: samples().filter(|sample| kind(sample).is_whole()).map(weight).sum(),
         lost_ns: accounting.lost_ns,

@@ -9,13 +9,14 @@
 mod strace;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
 use sigspy_tests::{
-    Folded, TempDir, export, needs, processors, program, program_with, run, sigspy, spawn,
-    unprivileged_sigspy,
+    Folded, TempDir, export, needs, processors, program, program_with, record_at, run, sigspy,
+    spawn, thread_of, unprivileged_sigspy,
 };
 use strace::Process;
 
@@ -168,6 +169,30 @@ fn read(recording: &Path) -> Folded {
 fn pid_of(frames: &[String]) -> Option<u32> {
     let thread = |frame: &String| frame.rsplit_once('/')?.0.rsplit_once('-')?.1.parse().ok();
     frames.iter().take(2).find_map(thread)
+}
+
+/// In a namespace of its own, a process calls itself 1, and its threads 2, 3 and so on.
+#[test]
+fn processes_in_another_namespace_are_not_taken_for_those_with_their_ids_here() {
+    needs("unshare", "util-linux");
+    let program = program("threads.c").path;
+    let command = ["unshare", "--pid", "--fork"].map(OsStr::new).into_iter();
+    let recorded = record_at(997, command.chain([program.as_ref(), "2".as_ref(), "3".as_ref()]));
+    let folded = recorded.expect(0).folded_by_thread();
+    let mut names = BTreeSet::new();
+    for (frames, _) in folded.stacks() {
+        assert!(["unshare", "threads"].contains(&&*frames[0]), "{frames:?}");
+        names.extend(thread_of(&frames[1]).map(|(name, _)| name.to_owned()));
+    }
+    names.remove("unshare");
+    assert!(
+        names.is_subset(&["threads", "worker-0", "worker-1"].map(str::to_owned).into()),
+        "{names:?}"
+    );
+    let worked = folded.stacks().filter(|(frames, _)| frames.iter().any(|frame| frame == "work"));
+    let named = worked.filter(|(frames, _)| frames[1].starts_with("worker-")).map(|(_, ns)| ns);
+    let named: u64 = named.sum();
+    assert!(named > 2_900_000_000, "{named} ns");
 }
 
 #[test]

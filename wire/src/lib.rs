@@ -18,7 +18,7 @@ pub mod record;
 pub mod slot;
 
 /// Changes with every change of a layout or of a meaning in this crate.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 #[cfg(not(loom))]
 mod atomic {

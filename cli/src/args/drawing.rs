@@ -42,7 +42,7 @@ pub struct Drawing {
     /// Let stacks begin at this function, where it is in them (may be given several times)
     #[arg(long, value_name = "FUNCTION")]
     pub skip_after: Vec<String>,
-    /// Command of the shell that gets the folded stacks, and writes those to draw
+    /// Command of the shell that gets the folded stacks, behind their threads, and writes those to draw
     #[arg(long, value_name = "COMMAND", conflicts_with = "flamechart")]
     pub post_process: Option<OsString>,
     /// Text that is put into the file and not shown

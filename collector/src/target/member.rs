@@ -143,6 +143,21 @@ impl Member {
         self.own_pid == self.pid
     }
 
+    /// Whether its id is certain to be the one that we know it by.
+    pub fn is_certain(&self) -> bool {
+        self.pidfd.is_some()
+    }
+
+    /// Our id of a process that the program has one for, itself or a child. `None`: it is of another
+    /// namespace, where it may be the id of any process here.
+    pub fn id_for_us(&self, pid: u32, journal: &Journal) -> Option<u32> {
+        if pid == self.own_pid && self.is_certain() {
+            return Some(self.pid);
+        }
+        let started_ns = system::thread_start_ns(pid, pid);
+        started_ns.is_none_or(|started_ns| !journal.is_before_start(started_ns)).then_some(pid)
+    }
+
     /// Reads its CPU time, while that can be read.
     pub fn measure(&mut self) {
         if self.pidfd.is_some()
@@ -233,7 +248,9 @@ impl Member {
     }
 
     pub fn do_seldom(&mut self, journal: &mut Journal) {
-        self.threads.look(self.id, journal);
+        if self.is_in_our_namespace() {
+            self.threads.look(self.id, journal);
+        }
         let cpu_ns = self.sampled_cpu_ns();
         journal.events.push(Event::ProcessCpu { process: self.id, cpu_ns });
     }

@@ -77,7 +77,9 @@ impl Target {
             return true;
         };
         if let Some(exec) = record.exec() {
-            self.executions.push(Execution::new(&exec, member.pid));
+            let pid = member.id_for_us(exec.pid, journal);
+            let execution = pid.map(|pid| Execution::new(&exec, pid, member.pid));
+            self.executions.extend(execution);
             member.executes(&exec);
             return true;
         }

@@ -9,7 +9,11 @@ use crate::system;
 struct Known {
     number: u32,
     name: String,
+    /// Nobody has said so: it is the main thread's.
+    is_guess: bool,
     start_ns: u64,
+    /// It was found to have ended. What it has left behind may still come.
+    has_ended: bool,
 }
 
 pub struct Threads {
@@ -46,15 +50,19 @@ impl Threads {
     ) -> u32 {
         let (program, first_name) = (self.program, &self.first_name);
         let known = self.known.entry(tid).or_insert_with(|| {
-            let name = program.thread_name(tid).or(name);
-            let name = name.or_else(|| program.thread_name(program.pid));
+            let own = program.thread_name(tid).or_else(|| name.clone());
+            let is_guess = own.is_none();
+            let name = own.or_else(|| program.thread_name(program.pid));
             let name = name.unwrap_or_else(|| first_name.clone());
             let now_ns = system::monotonic_ns();
             let start_ns = system::thread_start_ns(program.pid, tid).unwrap_or(now_ns).min(now_ns);
             let start_ns = journal.since_start(start_ns);
             let number = journal.thread(process, tid, name.clone(), start_ns);
-            Known { number, name, start_ns }
+            Known { number, name, is_guess, start_ns, has_ended: false }
         });
+        if let Some(name) = name.filter(|_| known.is_guess) {
+            known.rename(name, process, tid, journal);
+        }
         known.number
     }
 
@@ -62,14 +70,17 @@ impl Threads {
     pub fn look(&mut self, process: u32, journal: &mut Journal) {
         let (program, time_ns) = (self.program, journal.since_start(system::monotonic_ns()));
         self.known.retain(|&tid, known| {
-            let Some(name) = system::thread_name(program.pid, tid) else {
-                journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
-                return false;
-            };
-            if name != known.name && program.still_runs(tid) {
-                known.name.clone_from(&name);
-                let (id, start_ns) = (known.number, known.start_ns);
-                journal.events.push(Event::Thread { id, process, tid, name, start_ns });
+            match system::thread_name(program.pid, tid) {
+                // Another one has its id by now, or has had enough time to tell all.
+                _ if known.has_ended => return false,
+                Some(name) if program.still_runs(tid) => {
+                    known.rename(name, process, tid, journal);
+                }
+                Some(_) => {}
+                None => {
+                    known.has_ended = true;
+                    journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
+                }
             }
             true
         });
@@ -77,8 +88,19 @@ impl Threads {
 
     /// All of them end with their process.
     pub fn end(&self, time_ns: u64, journal: &mut Journal) {
-        for known in self.known.values() {
+        for known in self.known.values().filter(|known| !known.has_ended) {
             journal.events.push(Event::ThreadEnd { thread: known.number, time_ns });
+        }
+    }
+}
+
+impl Known {
+    fn rename(&mut self, name: String, process: u32, tid: u32, journal: &mut Journal) {
+        self.is_guess = false;
+        if name != self.name {
+            self.name.clone_from(&name);
+            let (id, start_ns) = (self.number, self.start_ns);
+            journal.events.push(Event::Thread { id, process, tid, name, start_ns });
         }
     }
 }

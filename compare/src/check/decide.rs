@@ -193,11 +193,22 @@ fn doubts(
     doubts
 }
 
-/// Whether the runs made to confirm a change tell that it is not as large as it first seemed.
+/// Whether the runs made to confirm a change tell that it is not as large as it first seemed, and do
+/// not make it suspect once more.
 fn is_ruled_out(found: &Found, evidence: &Evidence) -> bool {
-    let again = evidence.confirmation.as_ref();
-    let knows_noise = again.is_some_and(|again| again.comparison.noise_is_known);
-    knows_noise && found.again.is_some_and(|again| again.high < found.first.ratio)
+    let Some(Confirmation { comparison, .. }) = &evidence.confirmation else { return false };
+    let is_smaller = found.again.is_some_and(|again| again.high < found.first.ratio);
+    let most = evidence.comparison.as_ref().map_or(0.0, |first| first.rules.false_discoveries);
+    let is_suspect = |function: &Function| {
+        let is_slower = found.again.is_some_and(|again| again.ratio > 1.0);
+        let again = comparison.function(&Key::of(function)).and_then(|again| again.q_value);
+        is_slower && again.is_some_and(|rate| rate <= most)
+    };
+    let is_suspect = match &found.subject {
+        Subject::Function(function) => is_suspect(function),
+        Subject::Total { .. } => false,
+    };
+    comparison.noise_is_known && is_smaller && !is_suspect
 }
 
 /// Why a slowdown by `must_see` may have gone unseen.
@@ -333,6 +344,14 @@ mod tests {
         is_unsure(single(slower_once(Some(ratio(1.0)))));
         is_unsure(slower_once(Some(Ratio { ratio: 1.1, low: 0.7, high: 1.7 })));
         is_unsure(slower_once(None));
+    }
+
+    #[test]
+    fn runs_that_make_it_suspect_once_more_rule_nothing_out() {
+        let mut evidence = slower_once(Some(Ratio { ratio: 1.23, low: 1.04, high: 1.45 }));
+        let again = evidence.confirmation.as_mut().unwrap().comparison.functions.last_mut();
+        again.unwrap().q_value = Some(0.03);
+        assert_eq!(decided(evidence).verdict, Verdict::Inconclusive);
     }
 
     #[test]

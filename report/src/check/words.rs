@@ -153,8 +153,8 @@ fn plan(result: &CheckResult) -> String {
         (_, None) => "nothing to confirm".to_owned(),
     };
     let is_paired = result.comparison.as_ref().is_some_and(|comparison| comparison.paired);
-    let pairs = if is_paired { "; those next to each other are compared in pairs" } else { "" };
-    format!("{runs} runs {order} after {warm_up} to warm up; {confirmation}{pairs}")
+    let pairs = if is_paired { ", compared in pairs" } else { "" };
+    format!("{runs} runs {order}{pairs}, after {warm_up} to warm up; {confirmation}")
 }
 
 fn source(source: Source) -> Option<&'static str> {

@@ -5,8 +5,8 @@
 //! mostly run a closure of the test, and so have its name in their stacks. Where stacks do not tell,
 //! threads do: Linux gives a new thread the name of the one that has started it, which is that of
 //! its test, cut after 15 bytes, unless the program names it. A name that could be that of several
-//! tests says nothing. Where no test runs on the main thread, one that has its name is libtest's: it
-//! has not come to its test yet.
+//! tests says nothing. Where tests run on threads of their own, one with the main thread's name is
+//! libtest's: it has not come to its test yet.
 
 use std::collections::{HashMap, HashSet};
 
@@ -81,14 +81,15 @@ impl Owners {
     }
 }
 
-/// The name that threads have from the main thread, if that only starts those of tests.
+/// The name that threads have from the main thread, if that starts those of tests.
 fn of_harness(profile: &Profile, called: &[Option<String>]) -> Option<Vec<u8>> {
-    let calls_tests = |sample: &Sample| {
+    let is_of_test = |sample: &Sample| {
         let thread = profile.thread(sample.thread);
-        is_main(profile, thread) && called[sample.stack.0 as usize].is_some()
+        let is_helper = thread.process.0 == 0 && !is_main(profile, thread);
+        is_helper && called[sample.stack.0 as usize].is_some()
     };
     let name = profile.processes.first()?.name.bytes().take(LONGEST_NAME);
-    (!profile.samples.iter().any(calls_tests)).then(|| name.collect())
+    profile.samples.iter().any(is_of_test).then(|| name.collect())
 }
 
 /// Whether a thread is the first of its process.

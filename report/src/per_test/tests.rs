@@ -79,15 +79,16 @@ fn a_thread_belongs_to_the_only_test_that_its_name_can_be_cut_from() {
 
 #[test]
 fn a_thread_that_has_not_come_to_its_test_is_the_harness() {
-    let harness = |main: &[&str]| {
+    let harness = |of_test: u32| {
         let mut builder = Builder::new();
-        builder.sample(main, 1).thread("app", 1, "app", 2).sample(&["start_thread"], 4);
+        builder.sample(&["main"], 1).thread("app", 1, "app", 2).sample(&["start_thread"], 4);
         builder.thread("app", 1, "pool", 3).sample(&["start_thread"], 8);
+        builder.thread("app", 1, "one", of_test).test(&["app::one"], 16);
         costs(&builder, &[]).into_iter().find(|(name, _)| name == "[test harness]")
     };
-    assert_eq!(harness(&["main"]), Some(cost("[test harness]", 5)));
-    let calls_a_test = [&ABOVE[..], &["app::one"]].concat();
-    assert_eq!(harness(&calls_a_test), None);
+    assert_eq!(harness(4), Some(cost("[test harness]", 5)));
+    let (main, name) = (1, "[test harness]"); // which runs the tests one after another
+    assert_eq!(harness(main), Some(cost(name, 1)));
 }
 
 #[test]

@@ -102,9 +102,9 @@ fn stacks_go_through_a_command_before_they_are_drawn() {
         before.rsplit(' ').next().and_then(|word| word.parse::<f64>().ok()).expect("a number")
     };
     let all = samples(&drawn(&[], &recorded.path));
+    assert!(svg.contains(", 1 thread, 1 process"), "{svg}");
     let kept = samples(&drawn(&["--post-process", "cat"], &recorded.path));
     assert!((kept / all - 1.0).abs() < 0.1, "{kept} of {all}");
-    // One that does not read all that it gets.
     let svg = drawn(&["--post-process", "grep -m 1 burn_48"], &recorded.path);
     assert!(svg.contains("burn_48_percent"), "{svg}");
 }
