@@ -71,7 +71,9 @@ fn stacks_go_through_trampolines_as_cpython_has_them() {
     for flag in ["-fomit-frame-pointer", "-fno-omit-frame-pointer"] {
         let recorded = record_with(&RATE, [program_with("jit.c", &[flag])]).expect(0);
         let folded = assert_moves(&recorded);
-        let expected = folded.weight_where(|stack| stack.ends_with(&frames.map(str::to_owned)));
+        // `called` reads a clock now and then.
+        let expected =
+            folded.weight_where(|stack| stack.windows(frames.len()).any(|part| *part == frames));
         let share = expected as f64 / folded.weight_of("called") as f64;
         assert!(share > 0.97, "{share} with {flag}\n{}", folded.heaviest(12));
     }

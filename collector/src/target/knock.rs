@@ -16,7 +16,7 @@ use sigspy_wire::layout::Parts;
 use sigspy_wire::slot::{self, Slot};
 
 /// A thread that arms itself does so within a moment of its start.
-const MOMENT: Duration = Duration::from_millis(20);
+const MOMENT: Duration = Duration::from_millis(10);
 /// Threads that were looked for in vain are looked for again after so long.
 const AGAIN: Duration = Duration::from_millis(200);
 
