@@ -94,7 +94,7 @@ fn an_unchanged_program_passes_beside_a_noisy_neighbour() {
 /// no matter of layout.
 const SLOWER: [(&str, &str, &[&str]); 3] = [
     ("50", "400", &["--warm-up", "0"]),
-    ("20", "1000", &["--warm-up", "0", "--runs", "12"]),
+    ("20", "1000", &["--warm-up", "0", "--runs", "20"]),
     ("10", "1000", &["--warm-up", "0", "--runs", "40", "--min-effect", "2"]),
 ];
 
