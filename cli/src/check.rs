@@ -205,8 +205,7 @@ fn today() -> Date {
 /// What a self-test tells about this machine.
 fn told(Noise { total, functions }: &Noise, result: &CheckResult) -> String {
     let (total, functions) = (total * 100.0, functions * 100.0);
-    let is_paired = result.comparison.as_ref().is_some_and(|comparison| comparison.paired);
-    let pairs = if is_paired { " within pairs of runs" } else { "" };
+    let pairs = if result.is_paired() { " within pairs of runs" } else { "" };
     format!(
         "\nnoise: the CPU time of a run differs by {total:.1} % (standard deviation{pairs}), that of a \
          function by {functions:.1} % besides the chance of sampling\n"

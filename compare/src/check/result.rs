@@ -190,6 +190,11 @@ pub enum Outcome {
 }
 
 impl CheckResult {
+    /// Whether the first runs were compared in pairs.
+    pub fn is_paired(&self) -> bool {
+        self.comparison.as_ref().is_some_and(|comparison| comparison.paired)
+    }
+
     /// The exit status: 0 ok, 1 regression, 3 inconclusive or invalid. (2 is for a check that did
     /// not get so far.)
     pub fn exit_code(&self) -> u8 {

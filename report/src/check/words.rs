@@ -152,8 +152,7 @@ fn plan(result: &CheckResult) -> String {
         (count, Some(_)) => format!("{count} more to confirm"),
         (_, None) => "nothing to confirm".to_owned(),
     };
-    let is_paired = result.comparison.as_ref().is_some_and(|comparison| comparison.paired);
-    let pairs = if is_paired { ", compared in pairs" } else { "" };
+    let pairs = if result.is_paired() { ", compared in pairs" } else { "" };
     format!("{runs} runs {order}{pairs}, after {warm_up} to warm up; {confirmation}")
 }
 
