@@ -9,7 +9,7 @@ mod trial;
 mod world;
 
 use trial::{Outcome, trial};
-use world::{CROWDED, DRIFTING, NOISY, Plan, QUIET};
+use world::{CROWDED, Change, DRIFTING, NOISY, Plan, QUIET};
 
 /// How much slower the function is.
 const FACTORS: [f64; 4] = [1.1, 1.2, 1.3, 1.5];
@@ -17,9 +17,9 @@ const FACTORS: [f64; 4] = [1.1, 1.2, 1.3, 1.5];
 fn main() {
     let trials = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(300);
     println!(
-        "| machine | Hz | CPU s | runs | share | unchanged, fails | +10 % | +20 % | +30 % | +50 % | +50 %, another blamed | all +20 % |"
+        "| machine | Hz | CPU s | runs | share | unchanged, fails | +10 % | +20 % | +30 % | +50 % | +50 %, another blamed | half from its caller, fails | half to its caller, fails | all +20 % |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let machines =
         [("quiet", QUIET), ("noisy", NOISY), ("drifting", DRIFTING), ("crowded", CROWDED)];
     for (name, noise) in machines {
@@ -36,17 +36,20 @@ fn main() {
 }
 
 fn row(name: &str, plan: &Plan, trials: u64) {
-    let percent = |factor, total, is: fn(&Outcome) -> bool| {
-        let count = (0..trials).filter(|seed| is(&trial(*seed, plan, factor, total))).count();
+    let percent = |change, is: fn(&Outcome) -> bool| {
+        let count = (0..trials).filter(|seed| is(&trial(*seed, plan, change))).count();
         format!("{:.1} %", 100.0 * count as f64 / trials as f64)
     };
-    let unchanged = percent(1.0, 1.0, Outcome::fails);
-    let powers = FACTORS.map(|factor| percent(factor, 1.0, Outcome::finds_function)).join(" | ");
-    let wrong = percent(FACTORS[3], 1.0, Outcome::blames_another);
-    let total = percent(1.0, 1.2, Outcome::finds_total);
+    let unchanged = percent(Change::Nothing, Outcome::fails);
+    let slower = FACTORS.map(Change::Function);
+    let powers = slower.map(|change| percent(change, Outcome::finds_function)).join(" | ");
+    let wrong = percent(slower[3], Outcome::blames_another);
+    let moved = percent(Change::FromCaller(0.5), Outcome::fails);
+    let moved_back = percent(Change::ToCaller(0.5), Outcome::fails);
+    let total = percent(Change::All(1.2), Outcome::finds_total);
     let Plan { rate, cpu_s, runs, share, .. } = plan;
     let share = format!("{:.0} %", share * 100.0);
     println!(
-        "| {name} | {rate} | {cpu_s} | {runs} | {share} | {unchanged} | {powers} | {wrong} | {total} |"
+        "| {name} | {rate} | {cpu_s} | {runs} | {share} | {unchanged} | {powers} | {wrong} | {moved} | {moved_back} | {total} |"
     );
 }

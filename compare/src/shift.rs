@@ -1,4 +1,5 @@
-//! Cost that has only moved: a function takes longer, and what it is part of does not.
+//! Cost that has only moved: a function takes longer, and what it is part of does not, or what it calls
+//! or is called by takes so much less.
 //!
 //! Source of the idea: Valdez et al., FBDetect: Catching Tiny Performance Regressions at Hyperscale,
 //! SOSP 2024.
@@ -17,21 +18,55 @@ const MOST: f64 = 0.5;
 /// much longer.
 const NEAR: f64 = 0.75;
 
+/// A function has clearly less than before if chance would say so less often than this.
+const CHANCE: f64 = 0.005;
+
+/// Two functions have clearly changed together if chance would say so less often than this.
+const SMALL_CHANCE: f64 = 0.001;
+
+/// What two functions have gained together is little if it is less than this share of what one has.
+const LITTLE: f64 = 0.35;
+
 /// True gains that each of what contains the function may hide, of all.
 const MISSED: f64 = 0.005;
 
-/// What contains the function and has not changed, if it is known well enough that it has not: the
-/// function and its caller without all else that this calls, the caller, or the module.
+/// What contains the function and has not changed, if it is known well enough that it has not: itself
+/// with all that it calls, its caller, or the module.
 pub fn unmoved(functions: &Functions, analysis: &Analysis, id: FunctionId) -> Option<String> {
-    let own = &functions.own.rows;
-    let gained = gain(functions, analysis, &own[id]);
+    let gained = gain(functions, analysis, &functions.own.rows[id]);
     let is_unmoved = |row: &[f64]| has_not_gained(functions, analysis, row, gained);
-    let caller = dominant_caller(functions, id).filter(|caller| {
-        is_unmoved(&sum(&own[id], &own[*caller])) || is_unmoved(&functions.total[*caller])
-    });
-    let of_caller = caller.map(|caller| functions.keys[caller].to_string());
+    let is_from = |other, chance| has_taken_over(functions, analysis, (id, gained), other, chance);
+    let callees = &functions.facts[id].callees;
+    let is_from_one = |callee: &FunctionId| is_from(*callee, CHANCE / callees.len() as f64);
+    let within_itself = callees.iter().any(is_from_one) || is_unmoved(&functions.total[id]);
+    let within_caller =
+        |caller: &FunctionId| is_from(*caller, CHANCE) || is_unmoved(&functions.total[*caller]);
+    let place = within_itself
+        .then_some(id)
+        .or_else(|| dominant_caller(functions, id).filter(within_caller))
+        .map(|place| functions.keys[place].to_string());
     let module = &functions.keys[id].module;
-    of_caller.or_else(|| is_unmoved(&of_module(functions, id)).then(|| module.to_string()))
+    place.or_else(|| is_unmoved(&of_module(functions, id)).then(|| module.to_string()))
+}
+
+/// Whether a function that has gained samples has them from another: that one has clearly less, and
+/// both together have not clearly more.
+fn has_taken_over(
+    functions: &Functions,
+    analysis: &Analysis,
+    (id, gained): (FunctionId, f64),
+    other: FunctionId,
+    chance: f64,
+) -> bool {
+    let own = &functions.own.rows;
+    let both = sum(&own[id], &own[other]);
+    let p_value = |row: &[f64], direction| {
+        analysis.change(&functions.own, row).p_value(direction * gained.signum(), 0.0)
+    };
+    id != other
+        && p_value(&own[other], -1.0) < chance
+        && p_value(&both, 1.0) > SMALL_CHANCE
+        && gain(functions, analysis, &both) / gained < LITTLE
 }
 
 /// Samples that a run of the head has more.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::{Folded, Outcome, Program, TempDir, program_in, run, sigspy};
 
 /// A run of `sigspy record`, and the recording that it left.
@@ -79,15 +81,29 @@ impl Recorded {
     }
 
     /// The CPU time that one sample at `hz` stands for, ns, for statistics: a period, or a tick of
-    /// the kernel where that is longer. Where threads compete for CPUs that tick finds them at
-    /// random: then it is more in the mean, its distribution is exponential, and the variance of
-    /// a sum of such weights is twice that of as many equal ones.
+    /// the kernel where that is longer. Samples of unequal weight tell less than as many equal ones,
+    /// only as much as some of the weight `Σw² / Σw` (Kish, Survey Sampling, 1965). That is believed up
+    /// to twice the mean: weights are exponential where threads compete for CPUs and the kernel's
+    /// ticks find them at random.
     pub fn unit_ns(&self, hz: u32) -> f64 {
-        let outcome = run(export(&self.path).args(["--unit", "ticks"])).expect(0);
-        let samples = Folded::parse(&outcome.text(), 1).map_or(1, |folded| folded.total().max(1));
-        let mean = self.folded().sampled() as f64 / samples as f64;
+        let weights = self.weights_ns();
+        let sum: f64 = weights.iter().sum();
+        let squares: f64 = weights.iter().map(|weight| weight * weight).sum();
         let least = (1e9 / f64::from(hz)).max(crate::kernel_tick().as_nanos() as f64);
-        if mean > 1.05 * least { 2.0 * mean } else { least }
+        let most = least.max(2.0 * sum / weights.len().max(1) as f64);
+        (squares / sum.max(1.0)).clamp(least, most)
+    }
+
+    /// What each sample with a stack stands for, ns.
+    fn weights_ns(&self) -> Vec<f64> {
+        let outcome = run(&mut export_as("json", &self.path)).expect(0);
+        let json: Value = serde_json::from_str(&outcome.text()).expect("JSON");
+        let has_stack = |sample: &&Value| {
+            let index = sample["stack"].as_u64().expect("an index") as usize;
+            matches!(json["stacks"][index]["kind"].as_str(), Some("whole" | "incomplete"))
+        };
+        let samples = json["samples"].as_array().expect("samples").iter().filter(has_stack);
+        samples.map(|sample| sample["weight_ns"].as_f64().expect("a weight")).collect()
     }
 
     /// The text of `sigspy report`.
@@ -103,7 +119,14 @@ impl Recorded {
 
 /// The command that exports a recording as folded stacks in microseconds.
 pub fn export(recording: &Path) -> Command {
+    let mut command = export_as("folded", recording);
+    command.args(["--unit", "us"]);
+    command
+}
+
+/// The command that exports a recording in another format.
+fn export_as(format: &str, recording: &Path) -> Command {
     let mut command = Command::new(sigspy());
-    command.args(["export", "--format", "folded", "--unit", "us", "-i"]).arg(recording);
+    command.args(["export", "--format", format, "-i"]).arg(recording);
     command
 }

@@ -143,10 +143,12 @@ fn a_function_that_is_inlined_or_no_longer_so_is_no_regression() {
 }
 
 #[test]
-fn work_that_a_caller_leaves_to_a_callee_is_no_regression() {
+fn work_that_a_caller_leaves_to_a_callee_or_takes_back_is_no_regression() {
     let _alone = processors();
     for language in languages() {
-        assert_passes(&checked(&version(*language, &[]), &changed(*language, "shifted")));
+        let (base, shifted) = (version(*language, &[]), changed(*language, "shifted"));
+        assert_passes(&checked(&base, &shifted));
+        assert_passes(&checked(&shifted, &base));
     }
 }
 

@@ -173,6 +173,16 @@ fn cost_that_moved_within_a_caller_is_no_regression() {
 }
 
 #[test]
+fn cost_that_a_caller_took_back_is_no_regression() {
+    let result = compared(&side(moved_cost(3000, 5000)), &side(moved_cost(6000, 2000)));
+    let outer = function(&result, "outer");
+    assert_eq!(outer.labels, [Label::CostShift("outer in app".to_owned())]);
+    assert_eq!((outer.finding, result.slower().count()), (Finding::Slower, 0));
+    let result = compared(&side(moved_cost(3000, 5000)), &side(moved_cost(6000, 5000)));
+    assert_eq!(result.slower().count(), 1);
+}
+
+#[test]
 fn cost_that_moved_to_a_new_function_is_no_regression() {
     let result = compared(&side(with("outer", 6000)), &side(moved_cost(2000, 4000)));
     let inner = function(&result, "inner");

@@ -7,11 +7,17 @@ use sigspy_model::{
     Profile, Sample, Stack, StackId, StackKind, Stop, Symbols, Thread, ThreadId,
 };
 
-/// A profile with so many samples of each function.
+use crate::world::{CALLER, CHANGED};
+
+/// A profile with so many samples of each function: one is called by another, the others by nobody.
 pub fn of_samples(samples: &[u32], rate: f64, cpu_s: f64) -> (Profile, Symbols) {
     let period_ns = (1e9 / rate) as u64;
     let ids = 0..samples.len() as u32;
-    let stack = |id| Stack { kind: StackKind::Walked(Stop::End), locations: vec![LocationId(id)] };
+    let stack = |id| {
+        let caller = (id == CHANGED as u32).then_some(LocationId(CALLER as u32));
+        let locations = [LocationId(id)].into_iter().chain(caller).collect();
+        Stack { kind: StackKind::Walked(Stop::End), locations }
+    };
     let sample = |(id, ticks): (u32, &u32)| Sample {
         time_ns: 0,
         thread: ThreadId(0),

@@ -3,7 +3,7 @@
 use sigspy_compare::{Comparison, Input, Key, Options, Suspects};
 use sigspy_model::{Profile, Symbols};
 
-use crate::world::{CHANGED, Plan, World};
+use crate::world::{CHANGED, Change, Plan, World};
 
 /// What the gate says.
 pub struct Outcome {
@@ -15,12 +15,12 @@ impl Outcome {
         !self.confirmed.is_empty()
     }
 
-    /// For the function that was made slower.
+    /// For the function that has changed.
     pub fn finds_function(&self) -> bool {
         self.confirmed.functions.iter().any(is_changed)
     }
 
-    /// For a function that was not.
+    /// For a function that has not.
     pub fn blames_another(&self) -> bool {
         !self.confirmed.functions.iter().all(is_changed)
     }
@@ -35,18 +35,17 @@ fn is_changed(key: &Key) -> bool {
     *key.function == *format!("f{CHANGED}")
 }
 
-/// Compares a program with one of which a function takes `factor` times as long, and all functions
-/// `total` times.
-pub fn trial(seed: u64, plan: &Plan, factor: f64, total: f64) -> Outcome {
+/// Compares a program with one that has changed.
+pub fn trial(seed: u64, plan: &Plan, change: Change) -> Outcome {
     let mut world = World::new(seed, plan.share);
-    let (base, head) = world.sides(plan, factor, total);
+    let (base, head) = world.sides(plan, change);
     let options = Options { in_turn: true, ..Options::default() };
     let first = Comparison::new(&inputs(&base), &inputs(&head), &options);
     let suspects = first.suspects();
     if suspects.is_empty() {
         return Outcome { confirmed: suspects };
     }
-    let (base, head) = world.sides(plan, factor, total);
+    let (base, head) = world.sides(plan, change);
     Outcome { confirmed: first.confirmed(&suspects, &inputs(&base), &inputs(&head)).1 }
 }
 

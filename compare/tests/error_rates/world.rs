@@ -47,7 +47,7 @@ pub struct Plan {
     pub cpu_s: f64,
     /// Runs of each side.
     pub runs: usize,
-    /// Share of the function that is made slower.
+    /// Share of the function that changes.
     pub share: f64,
 }
 
@@ -55,8 +55,40 @@ const FUNCTIONS: usize = 200;
 const MODULES: usize = 10;
 /// One function of so many hangs on caches.
 const HANG_ON_CACHES: usize = 5;
-/// The function that is made slower.
+/// The function that changes.
 pub const CHANGED: usize = 7;
+/// The one that calls it.
+pub const CALLER: usize = 1;
+
+/// What the head does otherwise.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    Nothing,
+    /// A function takes so many times as long.
+    Function(f64),
+    /// It does such a part of what its caller did.
+    FromCaller(f64),
+    /// Its caller does such a part of what it did.
+    ToCaller(f64),
+    /// All functions take so many times as long.
+    All(f64),
+}
+
+impl Change {
+    /// What the function takes of the CPU time of the base.
+    fn share(self, function: usize, shares: &[f64]) -> f64 {
+        let share = shares[function];
+        match (self, function) {
+            (Self::Function(factor), CHANGED) | (Self::All(factor), _) => share * factor,
+            (Self::FromCaller(part), CHANGED) => share + shares[CALLER] * part,
+            (Self::ToCaller(part), CALLER) => share + shares[CHANGED] * part,
+            (Self::FromCaller(part), CALLER) | (Self::ToCaller(part), CHANGED) => {
+                share * (1.0 - part)
+            }
+            _ => share,
+        }
+    }
+}
 
 /// The runs of a side.
 pub type Side = Vec<(Profile, Symbols)>;
@@ -69,7 +101,7 @@ pub struct World {
 }
 
 impl World {
-    /// `share` is that of the function that is made slower.
+    /// `share` is that of the function that changes.
     pub fn new(seed: u64, share: f64) -> Self {
         let weights: Vec<f64> = (0..FUNCTIONS).map(|rank| 1.0 / (rank as f64 + 1.0)).collect();
         let rest: f64 = weights.iter().sum::<f64>() - weights[CHANGED];
@@ -81,29 +113,27 @@ impl World {
         Self { random, shares, slowness }
     }
 
-    /// Runs of both sides in turn. In the head the changed function takes `factor` times as long, all
-    /// functions `total` times.
-    pub fn sides(&mut self, plan: &Plan, factor: f64, total: f64) -> (Side, Side) {
-        let pair = |_| (self.run(plan, 1.0, 1.0), self.run(plan, factor, total));
+    /// Runs of both sides in turn.
+    pub fn sides(&mut self, plan: &Plan, change: Change) -> (Side, Side) {
+        let pair = |_| (self.run(plan, Change::Nothing), self.run(plan, change));
         (0..plan.runs).map(pair).unzip()
     }
 
-    fn run(&mut self, plan: &Plan, factor: f64, total: f64) -> (Profile, Symbols) {
+    fn run(&mut self, plan: &Plan, change: Change) -> (Profile, Symbols) {
         let noise = plan.noise;
         let disturbed = if self.random.random_bool(noise.bad_run) { 3.0 } else { 1.0 };
         let news: f64 = StandardNormal.sample(&mut self.random);
         self.slowness = INERTIA * self.slowness + (1.0 - INERTIA * INERTIA).sqrt() * news;
         let slowness = self.tail() * noise.run * disturbed + self.slowness * noise.drift;
-        let of_run = total * slowness.exp();
+        let of_run = slowness.exp();
         let modules: Vec<f64> = (0..MODULES).map(|_| (self.tail() * noise.module).exp()).collect();
         let mut cpu_s = 0.0;
         let mut samples = Vec::new();
         for function in 0..FUNCTIONS {
-            let factor = if function == CHANGED { factor } else { 1.0 };
             let caches = if function % HANG_ON_CACHES == 0 { noise.caches } else { 0.0 };
             let own = (self.tail() * noise.function.hypot(caches) * disturbed).exp();
-            let share = self.shares[function] * modules[function % MODULES];
-            let seconds = plan.cpu_s * share * of_run * own * factor;
+            let share = change.share(function, &self.shares) * modules[function % MODULES];
+            let seconds = plan.cpu_s * share * of_run * own;
             samples.push(self.sampled(seconds * plan.rate));
             cpu_s += seconds;
         }
