@@ -27,6 +27,9 @@ use crate::sys::timer::{set_profiling_itimer, timer_delete};
 use crate::tick::{Delivery, Origin, judge_sigprof, valid_sigprof};
 use crate::{arch, held_back, sys, threads};
 
+/// Samples of a thread that have its name with them. At the first it may not have named itself yet.
+const SAMPLES_WITH_NAMES: u32 = 2;
+
 /// A tick with everything that was found out about it.
 struct Tick {
     agent: &'static Agent,
@@ -226,14 +229,17 @@ impl Tick {
         }
     }
 
-    /// Adds the thread's name, if no record has it yet. That of a main thread is known.
+    /// Adds the thread's name to its first samples. That of a main thread is known.
     fn name_thread(&mut self) {
-        let is_main = self.tid == self.agent.pid();
-        if !is_main && self.slot.is_some_and(|slot| slot.named.swap(1, Relaxed) == 0) {
-            self.flags |= flags::NAMED;
-            for word in sys::thread_name() {
-                self.writer.push(word);
-            }
+        let is_due = |slot: &&Slot| slot.named.load(Relaxed) < SAMPLES_WITH_NAMES;
+        let Some(slot) = self.slot.filter(is_due) else { return };
+        if self.tid == self.agent.pid() {
+            return;
+        }
+        slot.named.fetch_add(1, Relaxed);
+        self.flags |= flags::NAMED;
+        for word in sys::thread_name() {
+            self.writer.push(word);
         }
     }
 

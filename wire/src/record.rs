@@ -23,7 +23,7 @@
 //! word 5   see exec
 //! word 7.. path of the program, without NUL, padded with zeros
 //! ```
-//! The first sample of a thread has its name: the thread may be gone before anybody asks for it.
+//! The first samples of a thread have its name: the thread may be gone before anybody asks for it.
 //! Main threads, and those without a slot, have none.
 //! A walk is unfinished where it came into a module that the agent has no table for yet. The
 //! collector, who will have it, goes on with the copy of the stack.

@@ -70,7 +70,7 @@ pub struct Slot {
     /// The thread's CPU time when it blocked the signal of ticks, ns, + 1; 0: it has not, or nothing
     /// ticked for it anyway.
     pub parked_ns: AtomicU64,
-    /// Not 0: there was a sample with the thread's name.
+    /// Samples that had the thread's name with them.
     pub named: AtomicU32,
     pub counts: Counts,
 }

@@ -13,7 +13,7 @@ use crate::maps::{self, Mapping};
 use crate::modules::Modules;
 use crate::system;
 
-/// The maps are read again after this many times the time that it took last: at most 2 % of it.
+/// The maps are read again after this many times the CPU time that it took last: at most 2 % of it.
 const PAUSE_FACTOR: u32 = 50;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
@@ -103,12 +103,13 @@ impl Code {
         modules: &mut Modules,
         journal: &mut Journal,
     ) {
-        let (start, time_ns) = (Instant::now(), system::monotonic_ns());
+        let (start, time_ns) = (system::own_cpu_time(), system::monotonic_ns());
         self.is_wanted = true;
         let Some(unloads) = entry.unloads().settled() else { return };
         let Ok(mappings) = maps::read(self.pid) else { return };
         self.read_at = Instant::now();
-        self.pause = (start.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
+        let taken = system::own_cpu_time().saturating_sub(start);
+        self.pause = (taken * PAUSE_FACTOR).max(SHORTEST_PAUSE);
         if entry.unloads().settled() != Some(unloads) {
             return;
         }

@@ -9,7 +9,8 @@ use crate::system;
 struct Known {
     number: u32,
     name: String,
-    /// Nobody has said so: it is the main thread's.
+    /// The kernel was not asked: it is what samples say, of which the thread may have had the first
+    /// before it named itself, or the main thread's.
     is_guess: bool,
     start_ns: u64,
     /// It was found to have ended. What it has left behind may still come.
@@ -40,7 +41,7 @@ impl Threads {
         Self { program, first_name, known: HashMap::new() }
     }
 
-    /// The number of a thread in the recording. `name`: what it was called at its first tick.
+    /// The number of a thread in the recording. `name`: what it was called at this sample.
     pub fn number(
         &mut self,
         tid: u32,
@@ -50,9 +51,9 @@ impl Threads {
     ) -> u32 {
         let (program, first_name) = (self.program, &self.first_name);
         let known = self.known.entry(tid).or_insert_with(|| {
-            let own = program.thread_name(tid).or_else(|| name.clone());
-            let is_guess = own.is_none();
-            let name = own.or_else(|| program.thread_name(program.pid));
+            let asked = program.thread_name(tid);
+            let is_guess = asked.is_none();
+            let name = asked.or_else(|| name.clone()).or_else(|| program.thread_name(program.pid));
             let name = name.unwrap_or_else(|| first_name.clone());
             let now_ns = system::monotonic_ns();
             let start_ns = system::thread_start_ns(program.pid, tid).unwrap_or(now_ns).min(now_ns);
@@ -74,6 +75,7 @@ impl Threads {
                 // Another one has its id by now, or has had enough time to tell all.
                 _ if known.has_ended => return false,
                 Some(name) if program.still_runs(tid) => {
+                    known.is_guess = false;
                     known.rename(name, process, tid, journal);
                 }
                 Some(_) => {}
@@ -96,7 +98,6 @@ impl Threads {
 
 impl Known {
     fn rename(&mut self, name: String, process: u32, tid: u32, journal: &mut Journal) {
-        self.is_guess = false;
         if name != self.name {
             self.name.clone_from(&name);
             let (id, start_ns) = (self.number, self.start_ns);
@@ -122,5 +123,25 @@ impl Program {
     /// Whether the thread runs it now, and so has run it whenever it was asked for something before.
     fn still_runs(self, tid: u32) -> bool {
         system::stack_start(self.pid, tid) == self.stack_start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_be_asked_has_the_name_of_its_last_sample() {
+        const NOBODY: u32 = u32::MAX; // larger than all ids
+        let (mut threads, mut journal) = (Threads::new(NOBODY), Journal::new(0));
+        for name in [None, Some("app"), Some("worker"), None] {
+            threads.number(NOBODY, name.map(str::to_owned), 0, &mut journal);
+        }
+        let name_of = |event: &Event| match event {
+            Event::Thread { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        let names: Vec<String> = journal.events.iter().filter_map(name_of).collect();
+        assert_eq!(names, [&NOBODY.to_string(), "app", "worker"]);
     }
 }
