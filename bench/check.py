@@ -22,17 +22,18 @@ ORDER = {
     "C++": ["-ffunction-sections", "-Wl,--sort-section=name"],
     "Rust": ["-Clink-arg=-Wl,--sort-section=name"],
 }
-# What is compared with the program as it is, and whether it is slower.
+# What is compared with what, None being the program as it is, and whether it is slower.
 VERSIONS = {
-    "unchanged": (None, False),
-    "one function +10 %": ("slower_10", True),
-    "one function +20 %": ("slower_20", True),
-    "one function +50 %": ("slower_50", True),
-    "function renamed": ("renamed", False),
-    "function moved to another file or module": ("moved", False),
-    "function inlined": ("inlined", False),
-    "work moved from caller to callee": ("shifted", False),
-    "functions linked in another order": ("order", False),
+    "unchanged": (None, None, False),
+    "one function +10 %": (None, "slower_10", True),
+    "one function +20 %": (None, "slower_20", True),
+    "one function +50 %": (None, "slower_50", True),
+    "function renamed": (None, "renamed", False),
+    "function moved to another file or module": (None, "moved", False),
+    "function inlined": (None, "inlined", False),
+    "work moved from caller to callee": (None, "shifted", False),
+    "work moved from callee to caller": ("shifted", None, False),
+    "functions linked in another order": (None, "order", False),
 }
 
 
@@ -68,8 +69,8 @@ def blamed(result):
 
 def of_version(arguments, language, name):
     """A row of the table."""
-    change, is_slower = VERSIONS[name]
-    base, head = (build(language, one, arguments.folder) for one in (None, change))
+    *changes, is_slower = VERSIONS[name]
+    base, head = (build(language, change, arguments.folder) for change in changes)
     results = [checked(arguments, base, head) for _ in range(arguments.checks)]
     names = [blamed(result) for result in results]
 

@@ -10,8 +10,9 @@
 
 extern char **environ;
 
-// Long enough for the kernel's tick to come by in every third turn or so.
-NEVER_INLINED static uint64_t burn(void) { BURN(1500000, 3); }
+// Long enough for the kernel's tick to come by in every third turn or so. Turns of random length do not
+// keep step with it.
+NEVER_INLINED static uint64_t burn(uint64_t random) { BURN(500000 + random % 2000000, 3); }
 
 static void become(const char *path, char *left, long n) {
     char *arguments[] = {"exec_chain", left, NULL};
@@ -43,6 +44,7 @@ int main(int argc, char **argv) {
         return 1;
     path[length] = '\0';
     snprintf(left, sizeof left, "%ld", n - 1);
-    burn();
+    uint64_t random = (uint64_t)n * 0x9e3779b97f4a7c15u + 1;
+    burn(next_random(&random));
     become(path, left, n);
 }

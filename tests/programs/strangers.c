@@ -1,5 +1,5 @@
-// strangers raw|masked: two threads of an unusual kind burn CPU time in `stranger`, 1 s and 2 s,
-// while the main thread burns 1 s in `native`.
+// strangers raw|masked: two threads of an unusual kind burn CPU time in `stranger`, 2 s and 4 s,
+// while the main thread burns 2 s in `native`.
 //
 // raw: made by clone itself, unknown to the C library. masked: blocks all signals for as long as it
 // lives. Prints `stranger ns`, `native ns` and `total ns`.
@@ -27,7 +27,7 @@ NEVER_INLINED uint64_t native(uint64_t ns) { BURN(ns, 13); }
 
 // It has the thread-local storage of the main thread: nothing here may use that.
 static int run_raw(void *number) {
-    stranger_ns += stranger(1000000000u * (uint64_t)(1 + (long)number));
+    stranger_ns += stranger(2000000000u * (uint64_t)(1 + (long)number));
     syscall(SYS_exit, 0);
     return 0;
 }
@@ -50,7 +50,7 @@ static void *run_masked(void *number) {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    stranger_ns += stranger(1000000000u * (uint64_t)(1 + (long)number));
+    stranger_ns += stranger(2000000000u * (uint64_t)(1 + (long)number));
     return NULL;
 }
 
@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
         else
             pthread_create(&threads[i], NULL, run_masked, (void *)i);
     }
-    uint64_t native_ns = native(1000000000);
+    uint64_t native_ns = native(2000000000);
     for (long i = 0; i < COUNT; i++) {
         if (raw)
             join_raw(i);

@@ -93,7 +93,7 @@ fn an_unchanged_program_passes_beside_a_noisy_neighbour() {
 /// slowdowns take more runs, and from eight on these are compared in pairs. Loops are aligned, so 2 % is
 /// no matter of layout.
 const SLOWER: [(&str, &str, &[&str]); 3] = [
-    ("50", "400", &["--warm-up", "0"]),
+    ("50", "400", &["--warm-up", "0", "--runs", "8"]),
     ("20", "1000", &["--warm-up", "0", "--runs", "20"]),
     ("10", "1000", &["--warm-up", "0", "--runs", "40", "--min-effect", "2"]),
 ];

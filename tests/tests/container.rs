@@ -47,7 +47,7 @@ fn a_program_is_recorded_with_whole_stacks() {
     let folder = TempDir::new();
     let parts = program("parts.c").path;
     let words = ["record", "-F", "997", "-o", "parts.sigspy", "--"];
-    let words = [&words[..], &[parts.to_str().expect("a plain path"), "500", "500"]].concat();
+    let words = [&words[..], &[parts.to_str().expect("a plain path"), "4000", "4000"]].concat();
     contained(&folder, &words).expect(0);
     let text = run(&mut export(&folder.join("parts.sigspy"))).expect(0).text();
     let folded = Folded::parse(&text, 1000).expect("it can be read");

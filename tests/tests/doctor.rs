@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use sigspy_tests::{
-    Outcome, Program, TempDir, needs, program, program_with, run, run_with_mounts,
+    Outcome, Program, TempDir, needs, processors, program, program_with, run, run_with_mounts,
     shell_with_mounts, sigspy, spawn, wait_until,
 };
 
@@ -30,6 +30,7 @@ fn line<'a>(report: &'a str, check: &str) -> &'a str {
 
 #[test]
 fn a_host_that_works_is_tried_and_found_well() {
+    let _alone = processors();
     let outcome = run(&mut doctor()).expect(0);
     let report = outcome.text();
     assert!(line(&report, "trial").starts_with("ok"), "{report}");
@@ -43,6 +44,7 @@ fn a_host_that_works_is_tried_and_found_well() {
 
 #[test]
 fn a_program_with_all_that_helps_is_found_well() {
+    let _alone = processors();
     let report = doctor_of(&program_with("split.c", &["-g"])).expect(0).text();
     for check in ["loader", "stacks", "names", "lines"] {
         assert!(line(&report, check).starts_with("ok"), "{report}");
@@ -51,6 +53,7 @@ fn a_program_with_all_that_helps_is_found_well() {
 
 #[test]
 fn what_a_program_lacks_is_said_with_a_remedy() {
+    let _alone = processors();
     let stripped = doctor_of(&program_with("split.c", &["-s"])).expect(0).text();
     assert!(line(&stripped, "names").starts_with("warn"), "{stripped}");
     assert!(stripped.contains("-> keep its symbols"), "{stripped}");
@@ -63,6 +66,7 @@ fn what_a_program_lacks_is_said_with_a_remedy() {
 
 #[test]
 fn an_interpreter_is_known_by_its_name() {
+    let _alone = processors();
     let folder = TempDir::new();
     let python = folder.join("python3.12");
     std::fs::copy(program("split.c").path, &python).expect("the folder is ours");
@@ -101,6 +105,7 @@ fn a_program_that_is_not_there_cannot_be_profiled() {
 
 #[test]
 fn json_says_the_same() {
+    let _alone = processors();
     let outcome = run(doctor().arg("--json").arg(program_with("exit_code.c", &["-static"])));
     let document: Value = serde_json::from_slice(&outcome.stdout).expect("it is JSON");
     assert_eq!(document["works"], false, "{outcome}");
@@ -113,6 +118,7 @@ fn json_says_the_same() {
 
 #[test]
 fn a_cache_that_cannot_be_written_to_is_no_obstacle() {
+    let _alone = processors();
     for cache in ["/proc", "/sys"] {
         let report = run(doctor().env("XDG_CACHE_HOME", cache)).expect(0).text();
         assert!(line(&report, "cache").starts_with("warn"), "{report}");
@@ -124,6 +130,7 @@ fn a_cache_that_cannot_be_written_to_is_no_obstacle() {
 
 #[test]
 fn a_host_without_timers_is_found_out() {
+    let _alone = processors();
     let mut command = Command::new(needs("prlimit", "util-linux"));
     let report = run(command.arg("--sigpending=0").arg(sigspy()).arg("doctor")).text();
     assert!(line(&report, "tick").starts_with("warn"), "{report}");
@@ -148,6 +155,7 @@ fn pid_of_spinner(words: &Path) -> u32 {
 
 #[test]
 fn a_process_with_the_agent_is_told_from_one_without() {
+    let _alone = processors();
     for (is_recorded, code, said) in [(true, 0, "loaded, and recording"), (false, 1, "not loaded")]
     {
         let folder = TempDir::new();

@@ -67,7 +67,7 @@ fn too_few_timers_for_all_threads_cost_no_cpu_time_and_are_admitted() {
     let (folded, profiled) = profile_with_pending_signals(100);
     assert_total(&folded, &profiled);
     let worked = folded.weight_of("work") as f64 / profiled.number("total") as f64;
-    // 300 threads of 10 ms each. Without its own timer a thread is found by chance: three standard
+    // 300 threads of 40 ms each. Without its own timer a thread is found by chance: three standard
     // errors of 3 s in ticks of up to 10 ms are 17 %.
     assert!(worked > 0.8, "only {:.0} % in `work`\n{profiled}", 100.0 * worked);
     assert_says_so_once(&profiled);
@@ -90,7 +90,7 @@ fn profile_with_pending_signals(limit: u32) -> (Folded, Outcome) {
     let recording = folder.join("recording.sigspy");
 
     let crowd = |command: &mut Command| {
-        command.arg(&copy).args(["300", "10"]);
+        command.arg(&copy).args(["300", "40"]);
         run(&mut limited(limit, command)).expect(0)
     };
     let bare = crowd(&mut Command::new("env"));

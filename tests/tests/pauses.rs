@@ -1,11 +1,14 @@
 //! Recording a part of a run: by time, by signal to sigspy, by signal to the program.
 
+use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use sigspy_tests::{
     Folded, Recorded, TempDir, export, processors, program, record_with, run, sigspy, spawn,
+    wait_until,
 };
 
 const PHASE_NS: f64 = 4e8;
@@ -78,12 +81,20 @@ fn sigspy_resumes_by_sigusr1() {
     let mut command = Command::new(sigspy());
     command.args(["record", "--start-paused", "-F", "250", "-o"]).arg(&path).arg("--");
     let running = spawn(command.arg(program("phases.c")));
-    std::thread::sleep(Duration::from_millis(300));
+    wait_until("sigspy heeds the signal", || catches(running.pid(), Signal::SIGUSR1));
     running.signal(Signal::SIGUSR1);
     let outcome = running.wait().expect(5);
     let folded = Folded::parse(&run(&mut export(&path)).expect(0).text(), 1000).expect("stacks");
     let [.., fourth] = seen(&folded);
     assert!(fourth > 0.7, "{:?}\n{outcome}", seen(&folded));
+}
+
+/// Whether a process has a handler for a signal.
+fn catches(process: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & 1 << (signal as i32 - 1) != 0)
 }
 
 #[test]

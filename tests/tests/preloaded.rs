@@ -132,7 +132,8 @@ fn the_variables_of_gperftools_are_understood() {
 fn the_collector_is_nobodys_child() {
     let folder = TempDir::new();
     let output = folder.join("shell.sigspy");
-    let script = "wait; ps -o pid= --ppid $$ | wc -l; kill -0 0; echo $?";
+    let script =
+        "wait; children=$(ps -o pid= --ppid $$); wc -l <<< \"$children\"; kill -0 0; echo $?";
     let mut bare = Command::new("bash");
     let bare = run(bare.args(["-c", script])).expect(0);
     let mut command =

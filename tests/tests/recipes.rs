@@ -76,17 +76,19 @@ impl Checkout {
     }
 }
 
-/// A program with a function that takes so many milliseconds or so, on a fast processor.
+/// A program with a function that takes so many milliseconds of CPU time.
 fn source(parse_ms: u32) -> String {
     let function = |name: &str, ms: u32| {
         format!(
             "__attribute__((noinline)) static void {name}(void) {{\n    \
-             for (long i = 0; i < {ms} * 3000000L; i++)\n        sum += i;\n}}\n"
+             clock_t end = clock() + {ms} * (CLOCKS_PER_SEC / 1000);\n    \
+             while (clock() < end)\n        \
+             for (int i = 0; i < 100000; i++)\n            sum += i;\n}}\n"
         )
     };
     let (parse, print) = (function("parse", parse_ms), function("print", 200));
     format!(
-        "static volatile long sum;\n{parse}{print}int main(void) {{\n    parse();\n    print();\n    \
+        "#include <time.h>\nstatic volatile long sum;\n{parse}{print}int main(void) {{\n    parse();\n    print();\n    \
          return 0;\n}}\n"
     )
 }

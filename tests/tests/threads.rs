@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use sigspy_tests::{
-    Outcome, Recorded, TempDir, program, program_with, record, record_at, record_with, run, sigspy,
-    thread_of,
+    Outcome, Recorded, TempDir, processors, program, program_with, record, record_at, record_with,
+    run, sigspy, thread_of,
 };
 
 fn profile(hz: u32, source: &str, arguments: &[&str]) -> Recorded {
@@ -65,10 +65,11 @@ fn a_static_program_that_takes_the_place_of_a_profiled_one_is_not_killed_by_our_
 /// those that are stand for the others.
 #[test]
 fn processes_too_short_to_be_seen_are_stood_for_by_others() {
+    let _turn = processors();
     let command = [program("exec_chain.c").path.into_os_string(), "200".into()];
     let recorded = record_at(997, command).expect(0);
     let burnt = recorded.folded().weight_of("burn") as f64;
-    // Each takes 1.53 ms. The processes follow one another in step with the kernel's tick, so their
+    // Each takes 1.53 ms in the mean. The processes follow one another in step with the kernel's tick, so their
     // phases are not independent: no more than the order is certain.
     let share = burnt / (200.0 * 1.53e6);
     assert!((0.5..2.0).contains(&share), "{share} of the time in `burn`\n{}", recorded.outcome);
@@ -149,6 +150,7 @@ fn a_program_with_a_timer_for_sigprof_gets_its_ticks() {
 }
 
 fn assert_own_ticks(kind: &str) {
+    let _turn = processors();
     let bare = run(Command::new(program("own_timer.c")).arg(kind)).expect(0);
     let recorded = profile(997, "own_timer.c", &[kind]).expect(0);
     let profiled = &recorded.outcome;

@@ -4,15 +4,32 @@ use super::*;
 
 const MANIFEST: &str =
     "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
-const PARSE: &str = "#[inline(never)]\npub fn parse(mut left: u64) -> u64 {\n    let mut sum = 1;\n    \
-                     while left > 0 {\n        sum = (sum * 31 + left) % 1000003;\n        left -= 1;\n    \
-                     }\n    sum\n}\n";
+/// `parse` takes so many milliseconds of CPU time.
+const PARSE: &str = "\
+unsafe extern \"C\" {
+    fn clock_gettime(clock: i32, now: *mut [i64; 2]) -> i32;
+}
+fn cpu_ms() -> i64 {
+    let mut now = [0; 2];
+    unsafe { clock_gettime(2, &mut now) };
+    now[0] * 1000 + now[1] / 1_000_000
+}
+#[inline(never)]
+pub fn parse(ms: i64) {
+    let (end, mut sum) = (cpu_ms() + ms, 1);
+    while cpu_ms() < end {
+        for number in 0..100_000 {
+            sum = (sum * 31 + number) % 1_000_003;
+        }
+    }
+    std::hint::black_box(sum);
+}
+";
 /// Reads the file that it is told to, if any.
 const MAIN: &str = "mod parse;\nfn main() {\n    if let Some(path) = std::env::args().nth(1) {\n        \
                     std::fs::read(path).unwrap();\n    }\n    \
-                    println!(\"work {}\", 1 + parse::parse(ROUNDS));\n}\n";
-/// About a tenth of a second.
-const ROUNDS: u64 = 15_000_000;
+                    parse::parse(MS);\n    println!(\"work 1\");\n}\n";
+const MS: u64 = 100;
 
 struct Repository {
     folder: TempDir,
@@ -47,8 +64,8 @@ impl Repository {
 
     /// Makes the program do so many times as much as the first.
     fn does(&self, times: u64) {
-        let rounds = (times * ROUNDS).to_string();
-        self.folder.write("app/src/main.rs", MAIN.replace("ROUNDS", &rounds));
+        let ms = (times * MS).to_string();
+        self.folder.write("app/src/main.rs", MAIN.replace("MS", &ms));
     }
 
     fn check(&self, words: &str) -> Outcome {
