@@ -171,6 +171,24 @@ fn pid_of(frames: &[String]) -> Option<u32> {
     frames.iter().take(2).find_map(thread)
 }
 
+/// Where nobody can ask for its name later, samples say what a thread calls itself.
+#[test]
+fn threads_in_another_namespace_have_the_names_that_they_give_themselves_late() {
+    needs("unshare", "util-linux");
+    let _alone = processors();
+    let program = program("threads.c").path;
+    let command = ["unshare", "--pid", "--fork"].map(OsStr::new).into_iter();
+    // The first sample comes with the kernel's first tick, the second a tenth of a second later.
+    let words = ["2", "3", "30"].map(OsStr::new);
+    let recorded = record_at(10, command.chain([program.as_ref()]).chain(words));
+    let folded = recorded.expect(0).folded_by_thread();
+    let worked = folded.only(|frames| frames.iter().any(|frame| frame == "work"));
+    assert!(worked.total() > 2_500_000_000, "{}", worked.heaviest(5));
+    for (frames, _) in worked.stacks() {
+        assert!(frames[1].starts_with("worker-"), "{frames:?}");
+    }
+}
+
 /// In a namespace of its own, a process calls itself 1, and its threads 2, 3 and so on.
 #[test]
 fn processes_in_another_namespace_are_not_taken_for_those_with_their_ids_here() {

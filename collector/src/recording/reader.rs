@@ -176,7 +176,10 @@ impl Builder {
             }
             Event::Thread { id, process, tid, name, start_ns } => {
                 let process = self.process(process);
-                let life = Life { start_ns, end_ns: None };
+                let known =
+                    self.threads.place(id).map(|place| &self.threads.values[place as usize]);
+                let end_ns = known.and_then(|thread| thread.life.end_ns); // it has another name now
+                let life = Life { start_ns, end_ns };
                 self.threads.define(id, Thread { process, tid, name, life });
             }
             Event::ThreadEnd { thread, time_ns } => {

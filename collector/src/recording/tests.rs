@@ -230,6 +230,22 @@ fn code_is_called_what_the_program_calls_it() {
     assert_eq!(profile.code_names, expected.into());
 }
 
+#[test]
+fn a_thread_whose_name_is_learnt_after_its_end_stays_ended() {
+    let named = |name: &str| Event::Thread {
+        id: 1,
+        process: 0,
+        tid: 8,
+        name: name.to_owned(),
+        start_ns: 5,
+    };
+    let process = Event::Process { id: 0, pid: 7, parent: 1, name: "app".into(), start_ns: 0 };
+    let end = Event::ThreadEnd { thread: 1, time_ns: 9 };
+    let profile = with(&[process, named("app"), end, named("worker")]);
+    let thread = profile.threads.iter().find(|thread| thread.tid == 8).unwrap();
+    assert_eq!((&*thread.name, thread.life.end_ns), ("worker", Some(9)));
+}
+
 /// As many threads as processes, none of them the main thread of its process.
 #[test]
 fn a_recording_of_many_short_processes_is_read_at_once() {

@@ -13,8 +13,12 @@ use crate::maps::{self, Mapping};
 use crate::modules::Modules;
 use crate::system;
 
-/// The maps are read again after this many times the CPU time that it took last: at most 2 % of it.
+/// The maps are read again after this many times the CPU time that it took last, which is then at most
+/// 2 % of a processor's.
 const PAUSE_FACTOR: u32 = 50;
+/// And after this many times as long as it took: it may have waited for the program, which then waits
+/// for us as well. Not more, as we may have been preempted.
+const PAUSE_FACTOR_OF_WALL: u32 = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 pub struct Code {
@@ -103,13 +107,15 @@ impl Code {
         modules: &mut Modules,
         journal: &mut Journal,
     ) {
-        let (start, time_ns) = (system::own_cpu_time(), system::monotonic_ns());
+        let (start, time_ns) = (Instant::now(), system::monotonic_ns());
+        let used_before = system::own_cpu_time();
         self.is_wanted = true;
         let Some(unloads) = entry.unloads().settled() else { return };
         let Ok(mappings) = maps::read(self.pid) else { return };
         self.read_at = Instant::now();
-        let taken = system::own_cpu_time().saturating_sub(start);
-        self.pause = (taken * PAUSE_FACTOR).max(SHORTEST_PAUSE);
+        let used = system::own_cpu_time().saturating_sub(used_before);
+        let pause = (used * PAUSE_FACTOR).max(start.elapsed() * PAUSE_FACTOR_OF_WALL);
+        self.pause = pause.max(SHORTEST_PAUSE);
         if entry.unloads().settled() != Some(unloads) {
             return;
         }

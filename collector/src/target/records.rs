@@ -161,9 +161,9 @@ impl Target {
             member.code.unbounded.push((tid, sp));
         }
         member.is_active = true;
-        let name = record
-            .name()
-            .map(|bytes| String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned());
+        let name = record.name().map(|bytes| {
+            (time_ns, String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned())
+        });
         let thread = member.threads.number(tid, name, member.id, journal);
         let locations: Vec<u32> = pcs
             .iter()

@@ -9,13 +9,18 @@ use crate::system;
 struct Known {
     number: u32,
     name: String,
-    /// The kernel was not asked: it is what samples say, of which the thread may have had the first
-    /// before it named itself, or the main thread's.
-    is_guess: bool,
+    /// When it had this name, as a sample says: it may have had an earlier one before it named itself,
+    /// and samples come in any order. Nothing is later than [`ASKED`].
+    named_ns: u64,
     start_ns: u64,
     /// It was found to have ended. What it has left behind may still come.
     has_ended: bool,
 }
+
+/// The kernel has said so.
+const ASKED: u64 = u64::MAX;
+/// It is the main thread's name.
+const GUESSED: u64 = 0;
 
 pub struct Threads {
     program: Program,
@@ -41,27 +46,30 @@ impl Threads {
         Self { program, first_name, known: HashMap::new() }
     }
 
-    /// The number of a thread in the recording. `name`: what it was called at this sample.
+    /// The number of a thread in the recording. `name`: when it was called what, as a
+    /// sample says.
     pub fn number(
         &mut self,
         tid: u32,
-        name: Option<String>,
+        name: Option<(u64, String)>,
         process: u32,
         journal: &mut Journal,
     ) -> u32 {
         let (program, first_name) = (self.program, &self.first_name);
         let known = self.known.entry(tid).or_insert_with(|| {
-            let asked = program.thread_name(tid);
-            let is_guess = asked.is_none();
-            let name = asked.or_else(|| name.clone()).or_else(|| program.thread_name(program.pid));
-            let name = name.unwrap_or_else(|| first_name.clone());
+            let asked = program.thread_name(tid).map(|name| (ASKED, name));
+            let (named_ns, name) = asked.or_else(|| name.clone()).unwrap_or_else(|| {
+                let of_main = program.thread_name(program.pid);
+                (GUESSED, of_main.unwrap_or_else(|| first_name.clone()))
+            });
             let now_ns = system::monotonic_ns();
             let start_ns = system::thread_start_ns(program.pid, tid).unwrap_or(now_ns).min(now_ns);
             let start_ns = journal.since_start(start_ns);
             let number = journal.thread(process, tid, name.clone(), start_ns);
-            Known { number, name, is_guess, start_ns, has_ended: false }
+            Known { number, name, named_ns, start_ns, has_ended: false }
         });
-        if let Some(name) = name.filter(|_| known.is_guess) {
+        if let Some((time_ns, name)) = name.filter(|(time_ns, _)| *time_ns > known.named_ns) {
+            known.named_ns = time_ns;
             known.rename(name, process, tid, journal);
         }
         known.number
@@ -75,7 +83,7 @@ impl Threads {
                 // Another one has its id by now, or has had enough time to tell all.
                 _ if known.has_ended => return false,
                 Some(name) if program.still_runs(tid) => {
-                    known.is_guess = false;
+                    known.named_ns = ASKED;
                     known.rename(name, process, tid, journal);
                 }
                 Some(_) => {}
@@ -134,8 +142,9 @@ mod tests {
     fn a_thread_that_cannot_be_asked_has_the_name_of_its_last_sample() {
         const NOBODY: u32 = u32::MAX; // larger than all ids
         let (mut threads, mut journal) = (Threads::new(NOBODY), Journal::new(0));
-        for name in [None, Some("app"), Some("worker"), None] {
-            threads.number(NOBODY, name.map(str::to_owned), 0, &mut journal);
+        for name in [None, Some((5, "app")), Some((7, "worker")), None, Some((6, "other"))] {
+            let name = name.map(|(time_ns, name): (u64, &str)| (time_ns, name.to_owned()));
+            threads.number(NOBODY, name, 0, &mut journal);
         }
         let name_of = |event: &Event| match event {
             Event::Thread { name, .. } => Some(name.clone()),
