@@ -12,7 +12,7 @@ use crate::renames::{pairs, sum};
 use crate::result::{
     self, Detectable, Finding, Function, Label, Normalized, Ratio, Rules, Side, Total,
 };
-use crate::shift::unmoved;
+use crate::shift::Changes;
 use crate::stats::change::{Analysis, Change, Settings, Tested, analyse, analyse_again};
 use crate::stats::counts::{mean, sum as sum_of};
 use crate::stats::moderation::Prior;
@@ -126,9 +126,11 @@ impl Comparison {
         renamed: Vec<(FunctionId, Key)>,
         doubts: Vec<String>,
     ) -> Self {
-        let flagged = analysis.slower().chain(analysis.faster());
-        let shift = |one: &Tested| Some((one.row, unmoved(&functions, &analysis, one.row)?));
-        let shifts = flagged.filter_map(shift).collect();
+        let changed: Vec<FunctionId> =
+            analysis.slower().chain(analysis.faster()).map(|one| one.row).collect();
+        let changes = Changes { functions: &functions, analysis: &analysis, changed: &changed };
+        let shift = |id: &FunctionId| Some((*id, changes.place_of_shift(*id)?));
+        let shifts = changed.iter().filter_map(shift).collect();
         Self { functions, analysis, options, renamed, shifts, doubts }
     }
 

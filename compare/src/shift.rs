@@ -18,60 +18,93 @@ const MOST: f64 = 0.5;
 /// much longer.
 const NEAR: f64 = 0.75;
 
-/// A function has clearly less than before if chance would say so less often than this.
+/// A function has clearly less than before if chance would say so less often than this. That is never so
+/// of most functions: all neighbours of what is slower are asked, and one that is wrong hides a regression.
 const CHANCE: f64 = 0.005;
 
-/// Two functions have clearly changed together if chance would say so less often than this.
+/// Functions have clearly changed together if chance would say so less often than this.
 const SMALL_CHANCE: f64 = 0.001;
 
-/// What two functions have gained together is little if it is less than this share of what one has.
+/// What functions have gained together is little if it is less than this share of what some have. Half
+/// would be as near to all as to nothing.
 const LITTLE: f64 = 0.35;
 
 /// True gains that each of what contains the function may hide, of all.
 const MISSED: f64 = 0.005;
 
-/// What contains the function and has not changed, if it is known well enough that it has not: itself
-/// with all that it calls, its caller, or the module.
-pub fn unmoved(functions: &Functions, analysis: &Analysis, id: FunctionId) -> Option<String> {
-    let gained = gain(functions, analysis, &functions.own.rows[id]);
-    let is_unmoved = |row: &[f64]| has_not_gained(functions, analysis, row, gained);
-    let is_from = |other, chance| has_taken_over(functions, analysis, (id, gained), other, chance);
-    let callees = &functions.facts[id].callees;
-    let is_from_one = |callee: &FunctionId| is_from(*callee, CHANCE / callees.len() as f64);
-    let within_itself = callees.iter().any(is_from_one) || is_unmoved(&functions.total[id]);
-    let within_caller =
-        |caller: &FunctionId| is_from(*caller, CHANCE) || is_unmoved(&functions.total[*caller]);
-    let place = within_itself
-        .then_some(id)
-        .or_else(|| dominant_caller(functions, id).filter(within_caller))
-        .map(|place| functions.keys[place].to_string());
-    let module = &functions.keys[id].module;
-    place.or_else(|| is_unmoved(&of_module(functions, id)).then(|| module.to_string()))
+/// What is known of all functions, and those that have changed.
+pub struct Changes<'a> {
+    pub functions: &'a Functions,
+    pub analysis: &'a Analysis,
+    pub changed: &'a [FunctionId],
 }
 
-/// Whether a function that has gained samples has them from another: that one has clearly less, and
-/// both together have not clearly more.
-fn has_taken_over(
-    functions: &Functions,
-    analysis: &Analysis,
-    (id, gained): (FunctionId, f64),
-    other: FunctionId,
-    chance: f64,
-) -> bool {
-    let own = &functions.own.rows;
-    let both = sum(&own[id], &own[other]);
-    let p_value = |row: &[f64], direction| {
-        analysis.change(&functions.own, row).p_value(direction * gained.signum(), 0.0)
-    };
-    id != other
-        && p_value(&own[other], -1.0) < chance
-        && p_value(&both, 1.0) > SMALL_CHANCE
-        && gain(functions, analysis, &both) / gained < LITTLE
-}
+impl Changes<'_> {
+    /// Within what the cost of a function was only moved, if that is known well enough: itself with all
+    /// that it calls, its caller, or the module.
+    pub fn place_of_shift(&self, id: FunctionId) -> Option<String> {
+        let Functions { keys, total, .. } = self.functions;
+        let gained = self.gain(&self.functions.own.rows[id]);
+        let is_unmoved = |row: &[f64]| has_not_gained(self.functions, self.analysis, row, gained);
+        let callees = self.callees(id);
+        let chance = CHANCE / callees.len() as f64;
+        let within_itself = callees.iter().any(|callee| self.has_given(*callee, &[id], chance))
+            || is_unmoved(&total[id]);
+        let within_caller = |caller: &FunctionId| {
+            let gainers = self.callees_like(*caller, gained);
+            self.has_given(*caller, &gainers, CHANCE) || is_unmoved(&total[*caller])
+        };
+        let place = within_itself
+            .then_some(id)
+            .or_else(|| dominant_caller(self.functions, id).filter(within_caller))
+            .map(|place| keys[place].to_string());
+        let module = &keys[id].module;
+        place.or_else(|| is_unmoved(&of_module(self.functions, id)).then(|| module.to_string()))
+    }
 
-/// Samples that a run of the head has more.
-fn gain(functions: &Functions, analysis: &Analysis, row: &[f64]) -> f64 {
-    base(functions, analysis, row) * analysis.change(&functions.own, row).log_ratio.exp_m1()
+    /// Whether a function has clearly less, and with those that have gained about as much as before. Or
+    /// clearly more, for those that are faster.
+    fn has_given(&self, giver: FunctionId, gainers: &[FunctionId], chance: f64) -> bool {
+        let own = &self.functions.own.rows;
+        let none = vec![0.0; self.functions.own.runs.len()];
+        let gainers = gainers.iter().fold(none, |all, id| sum(&all, &own[*id]));
+        let (all, gained) = (sum(&gainers, &own[giver]), self.gain(&gainers));
+        let p_value = |row: &[f64], direction, least| {
+            self.analysis.change(&self.functions.own, row).p_value(direction, least)
+        };
+        let has_changed =
+            |direction| p_value(&all, direction, self.analysis.least_effect()) < SMALL_CHANCE;
+        p_value(&own[giver], -gained.signum(), 0.0) < chance
+            && !has_changed(1.0)
+            && !has_changed(-1.0)
+            && self.gain(&all).abs() < LITTLE * gained.abs()
+    }
+
+    /// Functions that are part of this one and have changed as one has that gained so much: what a
+    /// caller has given is not counted for each of them.
+    fn callees_like(&self, caller: FunctionId, gained: f64) -> Vec<FunctionId> {
+        let is_like = |id: &FunctionId| {
+            dominant_caller(self.functions, *id) == Some(caller)
+                && self.gain(&self.functions.own.rows[*id]) * gained > 0.0
+        };
+        self.changed.iter().copied().filter(is_like).collect()
+    }
+
+    /// Functions that are part of this one. Others change for the sake of others.
+    fn callees(&self, id: FunctionId) -> Vec<FunctionId> {
+        let callees = self.functions.facts[id].callees.iter().copied();
+        let is_part = |callee: &FunctionId| {
+            dominant_caller(self.functions, *callee) == Some(id)
+                && !self.functions.keys[*callee].is_unknown()
+        };
+        callees.filter(is_part).collect()
+    }
+
+    /// Samples that a run of the head has more.
+    fn gain(&self, row: &[f64]) -> f64 {
+        let change = self.analysis.change(&self.functions.own, row);
+        base(self.functions, self.analysis, row) * change.log_ratio.exp_m1()
+    }
 }
 
 /// Whether what contains a function is as it was, and not so much larger as the function is.
@@ -90,10 +123,9 @@ fn base(functions: &Functions, analysis: &Analysis, row: &[f64]) -> f64 {
 }
 
 fn dominant_caller(functions: &Functions, id: FunctionId) -> Option<FunctionId> {
-    let callers = &functions.facts[id].callers;
-    let all: f64 = callers.values().sum();
-    let others = callers.iter().filter(|(caller, _)| **caller != id);
-    let (caller, samples) = others.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let callers = || functions.facts[id].callers.iter().filter(|(caller, _)| **caller != id);
+    let all: f64 = callers().map(|(_, samples)| samples).sum();
+    let (caller, samples) = callers().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     (*samples >= MOST * all).then_some(*caller)
 }
 

@@ -81,10 +81,10 @@ impl Recorded {
     }
 
     /// The CPU time that one sample at `hz` stands for, ns, for statistics: a period, or a tick of
-    /// the kernel where that is longer. Samples of unequal weight tell less than as many equal ones,
-    /// only as much as some of the weight `Σw² / Σw` (Kish, Survey Sampling, 1965). That is believed up
-    /// to twice the mean: weights are exponential where threads compete for CPUs and the kernel's
-    /// ticks find them at random.
+    /// the kernel where that is longer. Samples of unequal weight tell as much as fewer equal ones do,
+    /// each of the weight `Σw² / Σw` (Kish, Survey Sampling, 1965). No more than twice the mean is
+    /// allowed: so much it is where threads compete for CPUs, and the kernel's ticks find them at
+    /// random.
     pub fn unit_ns(&self, hz: u32) -> f64 {
         let weights = self.weights_ns();
         let sum: f64 = weights.iter().sum();

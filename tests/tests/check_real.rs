@@ -1,7 +1,7 @@
 //! Checks of realistic programs: regressions are found in real ones, and none where there are none.
 //!
 //! `index` has two dozen functions, allocations, and more memory than caches hold, in C++ and in Rust.
-//! A check makes ten or twenty runs, so they are short, and some versions are compared in both
+//! A check makes ten to thirty runs, so they are short, and some versions are compared in both
 //! languages only with `SIGSPY_FULL=1`.
 
 use std::process::Command;

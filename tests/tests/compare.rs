@@ -40,7 +40,7 @@ fn several_runs_tell_which_functions_have_changed() {
         (1..=3).map(|run| record(&folder, &format!("{name}-{run}.sigspy"), parts)).collect()
     };
     let (base, new) = (runs("base", BASE), runs("new", NEW));
-    // What part_5 takes is known to a fifth, and one of many things that are equal seems not to be.
+    // Of what has not changed, now and then something seems to have, by a little.
     let text = diff(&["--min-effect", "30"], &base, &new).text();
     assert!(row(&text, "part_1").ends_with("(slower)"), "{text}");
     assert!(row(&text, "part_2").ends_with("(faster)"), "{text}");

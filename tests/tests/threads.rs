@@ -61,7 +61,7 @@ fn a_static_program_that_takes_the_place_of_a_profiled_one_is_not_killed_by_our_
     }
 }
 
-/// 200 processes burn 1.5 ms each, less than a tick of the kernel: most of them are never seen, and
+/// 200 processes burn 1.5 ms each or so, less than a tick of the kernel: most of them are never seen, and
 /// those that are stand for the others.
 #[test]
 fn processes_too_short_to_be_seen_are_stood_for_by_others() {
@@ -69,8 +69,8 @@ fn processes_too_short_to_be_seen_are_stood_for_by_others() {
     let command = [program("exec_chain.c").path.into_os_string(), "200".into()];
     let recorded = record_at(997, command).expect(0);
     let burnt = recorded.folded().weight_of("burn") as f64;
-    // Each takes 1.53 ms in the mean. The processes follow one another in step with the kernel's tick, so their
-    // phases are not independent: no more than the order is certain.
+    // Each takes 1.53 ms in the mean. The phases of processes that follow one another are not
+    // independent: no more than the order is certain.
     let share = burnt / (200.0 * 1.53e6);
     assert!((0.5..2.0).contains(&share), "{share} of the time in `burn`\n{}", recorded.outcome);
 }

@@ -173,16 +173,6 @@ fn cost_that_moved_within_a_caller_is_no_regression() {
 }
 
 #[test]
-fn cost_that_a_caller_took_back_is_no_regression() {
-    let result = compared(&side(moved_cost(3000, 5000)), &side(moved_cost(6000, 2000)));
-    let outer = function(&result, "outer");
-    assert_eq!(outer.labels, [Label::CostShift("outer in app".to_owned())]);
-    assert_eq!((outer.finding, result.slower().count()), (Finding::Slower, 0));
-    let result = compared(&side(moved_cost(3000, 5000)), &side(moved_cost(6000, 5000)));
-    assert_eq!(result.slower().count(), 1);
-}
-
-#[test]
 fn cost_that_moved_to_a_new_function_is_no_regression() {
     let result = compared(&side(with("outer", 6000)), &side(moved_cost(2000, 4000)));
     let inner = function(&result, "inner");
@@ -216,6 +206,58 @@ fn cost_that_moved_is_known_from_noisy_runs_too() {
     assert!(function(&result, "inner").is_cost_shift() && result.slower().count() == 0);
     let result = compared(&noisy(1000, 400), &noisy(1000, 700));
     assert_eq!(result.slower().count(), 1);
+}
+
+#[test]
+fn cost_that_a_caller_took_back_is_no_regression() {
+    // So noisy that nothing is known of `outer` as a whole.
+    let noisy = |outer, inner| {
+        side(move |run, percent| {
+            let rest = 20_000 * (10 * percent - 900) / 100;
+            moved_cost(outer, inner)(run, percent).samples(&["main", "outer", "rest"], rest)
+        })
+    };
+    let result = compared(&noisy(300, 1000), &noisy(900, 400));
+    let outer = function(&result, "outer");
+    assert_eq!(outer.labels, [Label::CostShift("outer in app".to_owned())]);
+    assert_eq!((outer.finding, result.slower().count()), (Finding::Slower, 0));
+    let result = compared(&noisy(300, 1000), &noisy(900, 1000));
+    assert_eq!(result.slower().count(), 1);
+}
+
+#[test]
+fn what_others_take_less_of_a_common_function_excuses_nobody() {
+    let sides = |parse, copy| {
+        side(move |run, percent| {
+            let run = run.samples(&["run", "parse"], parse * percent / 100);
+            let run = run.samples(&["run", "parse", "libc!copy"], 30 * percent / 100);
+            run.samples(&["main", "write", "libc!copy"], copy * percent / 100)
+        })
+    };
+    let result = compared(&sides(1000, 3000), &sides(1500, 2600));
+    let names: Vec<_> = result.slower().map(|one| &*one.function).collect();
+    assert_eq!(names, ["parse"]);
+}
+
+#[test]
+fn what_a_function_has_given_up_is_counted_once() {
+    let sides = |outer, inner| {
+        side(move |run, percent| {
+            let run = run.samples(&["main", "outer"], outer * percent / 100);
+            let into =
+                |run: Run, name| run.samples(&["main", "outer", name], inner * percent / 100);
+            ["a", "b", "c"].into_iter().fold(run, into)
+        })
+    };
+    assert_eq!(compared(&sides(2000, 500), &sides(1000, 1500)).slower().count(), 3);
+    assert_eq!(compared(&sides(2000, 500), &sides(500, 1000)).slower().count(), 0);
+}
+
+#[test]
+fn a_caller_that_is_much_faster_does_not_hide_that_its_callee_is_slower() {
+    let result = compared(&side(moved_cost(6000, 2000)), &side(moved_cost(3000, 3000)));
+    let names: Vec<_> = result.slower().map(|one| &*one.function).collect();
+    assert_eq!(names, ["inner"]);
 }
 
 #[test]

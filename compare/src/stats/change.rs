@@ -125,10 +125,15 @@ fn normalized(row: &[f64], log_sizes: &[f64]) -> Vec<f64> {
 }
 
 impl Analysis {
+    /// The logarithm of the largest change that does not count.
+    pub fn least_effect(&self) -> f64 {
+        self.settings.least_effect.ln_1p()
+    }
+
     fn test(&mut self, counts: &Counts, rows: &[usize]) {
         let changes: Vec<Change> =
             rows.iter().map(|row| self.change(counts, &counts.rows[*row])).collect();
-        let least = self.settings.least_effect.ln_1p();
+        let least = self.least_effect();
         let rates = |direction| {
             let p: Vec<f64> = changes.iter().map(|one| one.p_value(direction, least)).collect();
             false_discovery_rates(&p)
