@@ -45,7 +45,7 @@ impl Changes<'_> {
     pub fn place_of_shift(&self, id: FunctionId) -> Option<String> {
         let Functions { keys, total, .. } = self.functions;
         let gained = self.gain(&self.functions.own.rows[id]);
-        let is_unmoved = |row: &[f64]| has_not_gained(self.functions, self.analysis, row, gained);
+        let is_unmoved = |row: &[f64]| self.has_not_gained(row, gained);
         let callees = self.callees(id);
         let chance = CHANCE / callees.len() as f64;
         let within_itself = callees.iter().any(|callee| self.has_given(*callee, &[id], chance))
@@ -100,26 +100,27 @@ impl Changes<'_> {
         callees.filter(is_part).collect()
     }
 
+    /// Whether what contains a function is as it was, and not so much larger as the function is.
+    fn has_not_gained(&self, row: &[f64], gained: f64) -> bool {
+        let change = self.analysis.change_of_many(&self.functions.own, row);
+        let (_, low, high) = change.ratio();
+        let with_gain = (NEAR * gained / self.base(row)).ln_1p();
+        let direction = -gained.signum();
+        let may_be_equal = low <= 1.0 && high >= 1.0;
+        may_be_equal && change.p_value(direction, direction * with_gain) < MISSED
+    }
+
     /// Samples that a run of the head has more.
     fn gain(&self, row: &[f64]) -> f64 {
         let change = self.analysis.change(&self.functions.own, row);
-        base(self.functions, self.analysis, row) * change.log_ratio.exp_m1()
+        self.base(row) * change.log_ratio.exp_m1()
     }
-}
 
-/// Whether what contains a function is as it was, and not so much larger as the function is.
-fn has_not_gained(functions: &Functions, analysis: &Analysis, row: &[f64], gained: f64) -> bool {
-    let change = analysis.change_of_many(&functions.own, row);
-    let (_, low, high) = change.ratio();
-    let with_gain = (NEAR * gained / base(functions, analysis, row)).ln_1p();
-    let direction = -gained.signum();
-    let may_be_equal = low <= 1.0 && high >= 1.0;
-    may_be_equal && change.p_value(direction, direction * with_gain) < MISSED
-}
-
-/// Samples of a run of the base, as for the logarithms of ratios: a function that is new has some, too.
-fn base(functions: &Functions, analysis: &Analysis, row: &[f64]) -> f64 {
-    mean(functions.own.sides(&analysis.resized(row)).0) + HALF
+    /// Samples of a run of the base, as for the logarithms of ratios: a function that is new has some,
+    /// too.
+    fn base(&self, row: &[f64]) -> f64 {
+        mean(self.functions.own.sides(&self.analysis.resized(row)).0) + HALF
+    }
 }
 
 fn dominant_caller(functions: &Functions, id: FunctionId) -> Option<FunctionId> {

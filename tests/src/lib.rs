@@ -34,7 +34,7 @@ pub use program::{Language, Program, needs, program, program_by, program_in, pro
 pub use prose::prose;
 pub use random::Random;
 pub use recording::{Recorded, export, record, record_at, record_in, record_with, tripwire};
-pub use run::{Outcome, Running, run, run_with_input, run_within, spawn, wait_until};
+pub use run::{Outcome, Running, mask_has, run, run_with_input, run_within, spawn, wait_until};
 pub use temp::TempDir;
 
 use std::env;

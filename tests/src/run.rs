@@ -232,6 +232,14 @@ pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
     }
 }
 
+/// Whether a mask in the `status` of a process or thread, such as `SigCgt`, has a signal.
+pub fn mask_has(status: &str, mask: &str, signal: i32) -> bool {
+    let value = |line: &str| line.strip_prefix(mask)?.strip_prefix(':').map(str::to_owned);
+    let mask = status.lines().find_map(value);
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 != 0)
+}
+
 /// Runs a program to its end with something on its standard input.
 pub fn run_with_input(command: &mut Command, input: &[u8]) -> Outcome {
     spawn_with_input(command, input).wait()

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use sigspy_tests::{
-    Folded, Recorded, TempDir, export, processors, program, record_with, run, sigspy, spawn,
-    wait_until,
+    Folded, Recorded, TempDir, export, mask_has, processors, program, record_with, run, sigspy,
+    spawn, wait_until,
 };
 
 const PHASE_NS: f64 = 4e8;
@@ -92,9 +92,7 @@ fn sigspy_resumes_by_sigusr1() {
 /// Whether a process has a handler for a signal.
 fn catches(process: Pid, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    caught.is_some_and(|mask| mask & 1 << (signal as i32 - 1) != 0)
+    mask_has(&status, "SigCgt", signal as i32)
 }
 
 #[test]

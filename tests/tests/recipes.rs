@@ -88,8 +88,8 @@ fn source(parse_ms: u32) -> String {
     };
     let (parse, print) = (function("parse", parse_ms), function("print", 200));
     format!(
-        "#include <time.h>\nstatic volatile long sum;\n{parse}{print}int main(void) {{\n    parse();\n    print();\n    \
-         return 0;\n}}\n"
+        "#include <time.h>\nstatic volatile long sum;\n{parse}{print}int main(void) {{\n    \
+         parse();\n    print();\n    return 0;\n}}\n"
     )
 }
 

@@ -61,8 +61,8 @@ fn a_static_program_that_takes_the_place_of_a_profiled_one_is_not_killed_by_our_
     }
 }
 
-/// 200 processes burn 1.5 ms each or so, less than a tick of the kernel: most of them are never seen, and
-/// those that are stand for the others.
+/// 200 processes burn 1.5 ms each or so, less than a tick of the kernel: most of them are never
+/// seen, and those that are stand for the others.
 #[test]
 fn processes_too_short_to_be_seen_are_stood_for_by_others() {
     let _turn = processors();

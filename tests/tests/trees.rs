@@ -171,17 +171,21 @@ fn pid_of(frames: &[String]) -> Option<u32> {
     frames.iter().take(2).find_map(thread)
 }
 
+/// Profiles threads of a process that is in a pid namespace of its own.
+fn threads_in_a_namespace(hz: u32, arguments: &[&str]) -> Folded {
+    needs("unshare", "util-linux");
+    let program = program("threads.c").path;
+    let command = ["unshare".as_ref(), "--pid".as_ref(), "--fork".as_ref(), program.as_os_str()];
+    let arguments = arguments.iter().map(OsStr::new);
+    record_at(hz, command.into_iter().chain(arguments)).expect(0).folded_by_thread()
+}
+
 /// Where nobody can ask for its name later, samples say what a thread calls itself.
 #[test]
 fn threads_in_another_namespace_have_the_names_that_they_give_themselves_late() {
-    needs("unshare", "util-linux");
     let _alone = processors();
-    let program = program("threads.c").path;
-    let command = ["unshare", "--pid", "--fork"].map(OsStr::new).into_iter();
     // The first sample comes with the kernel's first tick, the second a tenth of a second later.
-    let words = ["2", "3", "30"].map(OsStr::new);
-    let recorded = record_at(10, command.chain([program.as_ref()]).chain(words));
-    let folded = recorded.expect(0).folded_by_thread();
+    let folded = threads_in_a_namespace(10, &["2", "3", "30"]);
     let worked = folded.only(|frames| frames.iter().any(|frame| frame == "work"));
     assert!(worked.total() > 2_500_000_000, "{}", worked.heaviest(5));
     for (frames, _) in worked.stacks() {
@@ -192,12 +196,8 @@ fn threads_in_another_namespace_have_the_names_that_they_give_themselves_late() 
 /// In a namespace of its own, a process calls itself 1, and its threads 2, 3 and so on.
 #[test]
 fn processes_in_another_namespace_are_not_taken_for_those_with_their_ids_here() {
-    needs("unshare", "util-linux");
     let _alone = processors();
-    let program = program("threads.c").path;
-    let command = ["unshare", "--pid", "--fork"].map(OsStr::new).into_iter();
-    let recorded = record_at(997, command.chain([program.as_ref(), "2".as_ref(), "3".as_ref()]));
-    let folded = recorded.expect(0).folded_by_thread();
+    let folded = threads_in_a_namespace(997, &["2", "3"]);
     let mut names = BTreeSet::new();
     for (frames, _) in folded.stacks() {
         assert!(["unshare", "threads"].contains(&&*frames[0]), "{frames:?}");

@@ -46,8 +46,7 @@ impl Threads {
         Self { program, first_name, known: HashMap::new() }
     }
 
-    /// The number of a thread in the recording. `name`: when it was called what, as a
-    /// sample says.
+    /// The number of a thread in the recording. `name`: when it was called what, as a sample says.
     pub fn number(
         &mut self,
         tid: u32,

@@ -182,17 +182,19 @@ fn cost_that_moved_to_a_new_function_is_no_regression() {
     assert_eq!(result.slower().count(), 1);
 }
 
+/// Nothing is known of `outer` as a whole.
+fn with_noisy_rest(outer: u32, inner: u32) -> Side {
+    side(move |run, percent| {
+        let rest = 20_000 * (10 * percent - 900) / 100;
+        moved_cost(outer, inner)(run, percent).samples(&["main", "outer", "rest"], rest)
+    })
+}
+
 #[test]
 fn cost_that_moved_is_known_though_the_rest_of_the_caller_is_noisy() {
-    let noisy = |outer, inner| {
-        side(move |run, percent| {
-            let rest = 20_000 * (10 * percent - 900) / 100;
-            moved_cost(outer, inner)(run, percent).samples(&["main", "outer", "rest"], rest)
-        })
-    };
-    let result = compared(&noisy(1000, 0), &noisy(200, 800));
+    let result = compared(&with_noisy_rest(1000, 0), &with_noisy_rest(200, 800));
     assert!(function(&result, "inner").is_cost_shift() && result.slower().count() == 0);
-    let result = compared(&noisy(1000, 0), &noisy(1000, 800));
+    let result = compared(&with_noisy_rest(1000, 0), &with_noisy_rest(1000, 800));
     assert_eq!(result.slower().count(), 1);
 }
 
@@ -210,18 +212,11 @@ fn cost_that_moved_is_known_from_noisy_runs_too() {
 
 #[test]
 fn cost_that_a_caller_took_back_is_no_regression() {
-    // So noisy that nothing is known of `outer` as a whole.
-    let noisy = |outer, inner| {
-        side(move |run, percent| {
-            let rest = 20_000 * (10 * percent - 900) / 100;
-            moved_cost(outer, inner)(run, percent).samples(&["main", "outer", "rest"], rest)
-        })
-    };
-    let result = compared(&noisy(300, 1000), &noisy(900, 400));
+    let result = compared(&with_noisy_rest(300, 1000), &with_noisy_rest(900, 400));
     let outer = function(&result, "outer");
     assert_eq!(outer.labels, [Label::CostShift("outer in app".to_owned())]);
     assert_eq!((outer.finding, result.slower().count()), (Finding::Slower, 0));
-    let result = compared(&noisy(300, 1000), &noisy(900, 1000));
+    let result = compared(&with_noisy_rest(300, 1000), &with_noisy_rest(900, 1000));
     assert_eq!(result.slower().count(), 1);
 }
 

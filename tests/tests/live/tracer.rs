@@ -12,9 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::libc::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSTOP, SIGTRAP};
-use sigspy_tests::Random;
 use sigspy_tests::ptrace::{self, Go, Stop, Tid};
 use sigspy_tests::remote::Target;
+use sigspy_tests::{Random, mask_has};
 use sigspy_unwind::Registers;
 
 /// A signal for real-time programs, of which none here is one.
@@ -179,14 +179,11 @@ impl Tracer {
     fn is_busy(&self, tid: Tid) -> bool {
         let path = format!("/proc/{}/task/{tid}/status", self.pid);
         let status = fs::read_to_string(path).unwrap_or_default();
-        let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        let has = |name, signal: i32| {
-            let mask = value(name).and_then(|mask| u64::from_str_radix(mask, 16).ok());
-            mask.is_some_and(|mask| mask >> (signal - 1) & 1 != 0)
-        };
-        let blocks = has("SigBlk:", WITNESS) || has("SigBlk:", SIGTRAP);
-        value("State:").is_some_and(|state| state.starts_with('R'))
-            && has("SigCgt:", WITNESS)
+        let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+        let has = |mask, signal| mask_has(&status, mask, signal);
+        let blocks = has("SigBlk", WITNESS) || has("SigBlk", SIGTRAP);
+        state.is_some_and(|state| state.trim().starts_with('R'))
+            && has("SigCgt", WITNESS)
             && !blocks
     }
 
